@@ -1,0 +1,1 @@
+"""Doors out: asynchronous clients of other companies; they know nothing of ours."""

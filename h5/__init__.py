@@ -1,0 +1,1 @@
+"""The pages: thin Tornado handlers over the services."""

@@ -1,0 +1,1 @@
+"""Rows, and the rules that need only rows and the time."""

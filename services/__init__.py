@@ -1,0 +1,1 @@
+"""What can happen: one verb a function, one transaction each; jobs."""

@@ -1,0 +1,1 @@
+"""The suite: every story through its outer door."""
