@@ -1,0 +1,93 @@
+"""The switches: what goes wrong on purpose, on which side, for which call, how often."""
+
+from collections import deque
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+INCOMING = {
+    "down": "关机：连接直接断开，没有回答",
+    "slow": "很慢：过几秒才回答",
+    "error": "出错：500",
+    "busy": "忙：429，请稍后再试",
+    "junk": "胡言：200，内容是垃圾",
+    "timeout_after_commit": "办了但不答：事情做了，回答丢了",
+    "half": "只答一半：正文在半路断掉",
+}
+OUTGOING = {
+    "doubled": "重复：同一条同时送两遍",
+    "reordered": "乱序：攒几条，倒着送",
+    "wrong_signature": "签名错",
+    "old_timestamp": "时间戳太旧",
+    "wrong_appid": "密文里的 appid 不对",
+    "bad_padding": "密文填充不对",
+}
+KINDS = INCOMING | OUTGOING
+BEFORE = {"down", "slow", "error", "busy", "junk"}
+
+
+@dataclass
+class Fault:
+    """One switch that is on; `times` None means until cleared; `seconds` is the length of slow or busy."""
+
+    side: str
+    kind: str
+    operation: str = "*"
+    times: int | None = None
+    seconds: float | None = None
+
+    def hits(self, side: str, operation: str, outgoing: bool) -> bool:
+        """Whether this switch concerns the call; operations match like file names (`sns.*`)."""
+        same_way = self.kind in (OUTGOING if outgoing else INCOMING)
+        return same_way and self.side == side and fnmatchcase(operation, self.operation)
+
+
+class Faults:
+    """All switches of one world; the one set last is looked at first."""
+
+    def __init__(self) -> None:
+        self._set: deque[Fault] = deque(maxlen=200)
+
+    def set(
+        self,
+        side: str,
+        kind: str,
+        *,
+        operation: str = "*",
+        times: int | None = None,
+        seconds: float | None = None,
+    ) -> Fault:
+        """Switch a fault on; a second one of the same side, kind and operation replaces the first."""
+        if kind not in KINDS:
+            raise ValueError(f"unknown fault {kind!r}; known: {', '.join(KINDS)}")
+        fault = Fault(side, kind, operation, times, seconds)
+        kept = [old for old in self._set if (old.side, old.kind, old.operation) != (side, kind, operation)]
+        self._set = deque([fault, *kept], maxlen=200)
+        return fault
+
+    def clear(self, side: str | None = None, kind: str | None = None) -> None:
+        """Switch off everything, or one side's, or one kind of a side."""
+        gone = [f for f in self._set if side in (None, f.side) and kind in (None, f.kind)]
+        for fault in gone:
+            self._set.remove(fault)
+
+    def take(self, side: str, operation: str, *, outgoing: bool = False) -> Fault | None:
+        """The fault for this call, or None; uses up one of its `times`.
+
+        `outgoing` is a call that the sandbox makes (a push, an event): only those kinds are looked at.
+        """
+        for fault in list(self._set):
+            if fault.hits(side, operation, outgoing):
+                self._use(fault)
+                return fault
+        return None
+
+    def _use(self, fault: Fault) -> None:
+        if fault.times is None:
+            return
+        fault.times -= 1
+        if fault.times <= 0:
+            self._set.remove(fault)
+
+    def active(self, side: str | None = None) -> list[Fault]:
+        """What is on now."""
+        return [fault for fault in self._set if side in (None, fault.side)]
