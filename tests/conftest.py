@@ -6,6 +6,11 @@ from collections.abc import Iterator
 import pytest
 from tornado.ioloop import IOLoop
 
+from services import database
+from tests.databases import Migrate
+
+pytest_plugins = ["tests.fixtures_databases"]
+
 
 @pytest.fixture
 def io_loop() -> Iterator[IOLoop]:
@@ -16,3 +21,15 @@ def io_loop() -> Iterator[IOLoop]:
     yield io_loop
     asyncio.set_event_loop(None)
     io_loop.close(all_fds=True)
+
+
+@pytest.fixture(scope="session")
+def migrate() -> Migrate:
+    """Our own migrations, for the fixtures that make clean databases."""
+
+    def run(url: str) -> None:
+        db = database.connect(url)
+        database.migrate(db)
+        db.close()
+
+    return run

@@ -1,0 +1,44 @@
+"""Why somebody may open something: the union of grants, never a flag (R1)."""
+
+from datetime import datetime
+
+from peewee import CharField, Expression, ForeignKeyField
+
+from models.base import Row, UtcField
+from models.catalogue import Course
+from models.people import Person
+
+PURCHASE = "purchase"
+
+
+class Grant(Row):
+    """报名的权利: one source gives one person one course, from a moment on, until an end or a revocation."""
+
+    person = ForeignKeyField(Person, backref="grants")
+    course = ForeignKeyField(Course, backref="grants")
+    source = CharField(max_length=16)
+    source_ref = CharField(max_length=128)
+    starts_at = UtcField()
+    ends_at = UtcField(null=True)
+    revoked_at = UtcField(null=True)
+    revoked_reason = CharField(max_length=32, null=True)
+
+    class Meta:
+        table_name = "course_grant"
+        indexes = ((("source", "source_ref", "course"), True), (("person", "course"), False))
+
+    def is_live(self, *, now: datetime) -> bool:
+        """Begun, not over, not revoked."""
+        ended = self.ends_at is not None and self.ends_at <= now
+        return self.starts_at <= now and not ended and self.revoked_at is None
+
+    @classmethod
+    def live(cls, *, now: datetime) -> Expression:
+        """The same as `is_live`, as a condition for the database."""
+        not_over = cls.ends_at.is_null() | (cls.ends_at > now)
+        return (cls.starts_at <= now) & not_over & cls.revoked_at.is_null()
+
+    @property
+    def source_tail(self) -> str:
+        """Enough of the order number for its owner to know it by."""
+        return f"…{self.source_ref[-4:]}"

@@ -1,0 +1,28 @@
+"""Every row class, in one list, for migrations and for the test that they agree."""
+
+from models.access import Grant
+from models.audit import AuditEntry
+from models.catalogue import (
+    CatalogueVersion,
+    Course,
+    CoursePlanet,
+    Guest,
+    Lecturer,
+    LecturerInvite,
+    Lesson,
+    Planet,
+    Price,
+)
+from models.delivery import ChatNotice, ChatQuestion, InboxItem, JobLease, OutboxItem
+from models.links import Link, LinkAttempt, Membership, RefundWaiver
+from models.orders import Platform, Purchase
+from models.people import Identity, Person, Session, SignInState
+
+ROWS = [
+    Person, Identity, Session, SignInState,
+    Lecturer, LecturerInvite, Course, Lesson, Price, Planet, Guest, CoursePlanet, CatalogueVersion,
+    Platform, Purchase, Grant,
+    Link, LinkAttempt, RefundWaiver, Membership,
+    InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
+    AuditEntry,
+]  # fmt: skip

@@ -1,0 +1,71 @@
+"""What every row shares: the database, finding, moments in UTC and days in Shanghai."""
+
+from datetime import UTC, date, datetime
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from peewee import CharField, DatabaseProxy, DateTimeField, Model
+
+from models.errors import NotFound
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+database = DatabaseProxy()
+
+
+def shanghai_day(moment: datetime) -> date:
+    """The calendar day that people in China see for `moment`."""
+    return moment.astimezone(SHANGHAI).date()
+
+
+class UtcField(DateTimeField):
+    """An aware UTC moment, kept to the microsecond on all three databases.
+
+    The column is a plain timestamp that holds UTC; MariaDB would drop the microseconds without `(6)`.
+    """
+
+    def get_modifiers(self) -> list[int]:
+        return [6]
+
+    def db_value(self, value: datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment must be aware")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def python_value(self, value: Any) -> datetime | None:
+        naive = super().python_value(value)
+        return None if naive is None else naive.replace(tzinfo=UTC)
+
+
+class DigestField(CharField):
+    """The SHA-256 of a secret, in hex: the secret itself is never stored."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": 64} | options)
+
+
+class Row(Model):
+    """A row of ours; finding one proves that it is there (and, by the asked owner, the right to see it)."""
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+    @classmethod
+    def find(cls, **equals: Any) -> Self:
+        """The one row with these values; raises NotFound, the same for what is missing and what is another's."""
+        row = cls.get_or_none(**equals)
+        if row is None:
+            raise NotFound
+        return row
+
+    @classmethod
+    def add_once(cls, **values: Any) -> bool:
+        """Insert unless a UNIQUE constraint already holds such a row; True for the one that came first."""
+        return cls.insert(**values).on_conflict_ignore().as_rowcount().execute() == 1
+
+    @classmethod
+    def change_if(cls, *conditions: Any, **values: Any) -> bool:
+        """One conditional UPDATE of one row; True when the conditions still held, so that one of many wins."""
+        return cls.update(**values).where(*conditions).execute() == 1

@@ -1,0 +1,173 @@
+"""Every setting: typed, described, checked at the start. Nobody else reads the environment."""
+
+import base64
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+PREFIX = "WXBOT_"
+LOOPBACK_NAMES = {"localhost"}
+Listed = Annotated[tuple[str, ...], NoDecode]
+
+
+class BadSettings(Exception):
+    """A setting is missing or wrong; its text is the one line to show, naming it and never quoting a secret."""
+
+
+def is_loopback(url: str) -> bool:
+    """True when the address stays on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in LOOPBACK_NAMES
+
+
+class Config(BaseSettings):
+    """The settings of one installation, read once from the environment or `.env`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    base_url: str = Field(description="public https origin, no slash at the end; http:// only for a loopback host")
+    listen: str = Field("127.0.0.1:8000", description="address and port to serve on")
+    database_url: str = Field(
+        "sqlite:///var/wxbot.db", description="sqlite:///FILE, postgresql://… or mysql://… (MariaDB)"
+    )
+    database_threads: int = Field(8, ge=2, le=64, description="database threads of one process, a kept connection each")
+    database_queue: int = Field(256, ge=1, description="calls that may wait for a database thread; more get a 503")
+    redis_url: str = Field("", description="empty = embedded, one process only; else redis://…")
+    secret_keys: Listed = Field(
+        description="comma-separated, at least 32 bytes each; the first signs, all verify", repr=False
+    )
+    wechat_app_id: str = Field("", description="the Official Account's AppID")
+    wechat_app_secret: str = Field("", description="its AppSecret", repr=False)
+    wechat_token: str = Field("", description="the token of its push settings", repr=False)
+    wechat_aes_keys: Listed = Field(
+        (), description="EncodingAESKeys, comma-separated; the first encrypts, all decrypt", repr=False
+    )
+    wechat_mode: Literal["safe", "compatible", "plain"] = Field("safe", description="how pushes come")
+    wechat_api_url: str = Field("https://api.weixin.qq.com", description="WeChat's API")
+    wechat_open_url: str = Field("https://open.weixin.qq.com", description="WeChat's OAuth pages")
+    wechat_templates: dict[str, str] = Field({}, description="template ids by purpose, JSON")
+    wechat_verify_dir: str = Field("", description="folder of MP_verify_*.txt files")
+    planet_url: str = Field("", description="the planet partner's origin; empty = no such partner")
+    planet_client_id: str = Field("", description="our client id there")
+    planet_client_secret: str = Field("", description="our client secret there", repr=False)
+    planet_webhook_secrets: Listed = Field((), description="secrets of its events (whsec_…), all valid", repr=False)
+    trusted_proxies: Listed = Field((), description="addresses or networks whose X-Forwarded-* counts; default none")
+    weui_url: str = Field("", description="address of weui.min.css where npm's copy is missing; empty = our own styles")
+    limits_factor: int = Field(1, ge=1, description="multiplies every rate limit; for load tests")
+    log_level: Literal["debug", "info", "warning"] = Field("info", description="how much is logged")
+    clock_url: str = Field("", description="sandbox only: a virtual clock; refused when any outside URL is live")
+
+    @field_validator("secret_keys", "wechat_aes_keys", "planet_webhook_secrets", "trusted_proxies", mode="before")
+    @classmethod
+    def split_commas(cls, value: Any) -> Any:
+        """`a, b` is two values."""
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def check_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """At least one, each long enough to resist guessing."""
+        if not value or any(len(key.encode()) < 32 for key in value):
+            raise ValueError("needs at least one key of at least 32 bytes")
+        return value
+
+    @field_validator("wechat_aes_keys")
+    @classmethod
+    def check_aes_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """43 characters of base64 each, as the platform's console gives them."""
+        for key in value:
+            if len(key) != 43 or len(base64.b64decode(key + "=", validate=True)) != 32:
+                raise ValueError("each EncodingAESKey has 43 characters")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Addresses or networks."""
+        for entry in value:
+            ip_network(entry, strict=False)
+        return value
+
+    @field_validator("base_url", "wechat_api_url", "wechat_open_url", "planet_url", "clock_url")
+    @classmethod
+    def check_origin(cls, value: str, info: Any) -> str:
+        """https, or http on this machine; no slash at the end."""
+        if not value and info.field_name in {"planet_url", "clock_url"}:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or value.endswith("/"):
+            raise ValueError("must be an http(s) address without a slash at the end")
+        if parts.scheme == "http" and not is_loopback(value):
+            raise ValueError("must be https: http:// is for a loopback host only")
+        if info.field_name != "clock_url" and (parts.path or parts.query or parts.username):
+            raise ValueError("must be an origin: scheme and host only")
+        return value
+
+    @field_validator("listen")
+    @classmethod
+    def check_listen(cls, value: str) -> str:
+        """HOST:PORT."""
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise ValueError("must be HOST:PORT")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def check_database(cls, value: str) -> str:
+        """One of the three that the suite runs on."""
+        if urlsplit(value).scheme not in {"sqlite", "postgresql", "mysql"}:
+            raise ValueError("must begin with sqlite:///, postgresql:// or mysql://")
+        return value
+
+    @model_validator(mode="after")
+    def check_together(self) -> "Config":
+        """What no single setting can tell."""
+        if self.wechat_app_id and not (self.wechat_app_secret and self.wechat_token):
+            raise ValueError("WXBOT_WECHAT_APP_ID needs WXBOT_WECHAT_APP_SECRET and WXBOT_WECHAT_TOKEN")
+        if self.wechat_app_id and self.wechat_mode != "plain" and not self.wechat_aes_keys:
+            raise ValueError(f"WXBOT_WECHAT_AES_KEYS is needed in {self.wechat_mode} mode")
+        if self.planet_url and not (self.planet_client_id and self.planet_client_secret):
+            raise ValueError("WXBOT_PLANET_URL needs WXBOT_PLANET_CLIENT_ID and WXBOT_PLANET_CLIENT_SECRET")
+        if self.clock_url and (live := self.live_urls()):
+            raise ValueError(f"WXBOT_CLOCK_URL is for the sandbox only, and {live[0]} is live")
+        return self
+
+    def live_urls(self) -> list[str]:
+        """The names of the settings by which this installation reaches a real company."""
+        reached = {
+            "WXBOT_WECHAT_API_URL": (self.wechat_api_url, self.wechat_app_secret),
+            "WXBOT_WECHAT_OPEN_URL": (self.wechat_open_url, self.wechat_app_secret),
+            "WXBOT_PLANET_URL": (self.planet_url, self.planet_client_secret),
+        }
+        return [name for name, (url, secret) in reached.items() if url and secret and not is_loopback(url)]
+
+    @property
+    def is_https(self) -> bool:
+        """Whether cookies can be `__Host-` and Secure."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        """Host and port to bind."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+def load(**values: Any) -> Config:
+    """The settings from the environment (and `values` over them); raises BadSettings with the one line to show."""
+    try:
+        return Config(**values)
+    except ValidationError as wrong:
+        first = wrong.errors(include_input=False, include_url=False, include_context=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else ""
+        what = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+        raise BadSettings(f"{name} {what}".strip()) from None
+    except SettingsError:
+        raise BadSettings("WXBOT_WECHAT_TEMPLATES must be JSON") from None

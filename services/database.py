@@ -1,0 +1,188 @@
+"""The one way to rows: plain functions on database threads, so that the event loop never waits."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import structlog
+from peewee import Database, InterfaceError, MySQLDatabase, OperationalError, PeeweeException, PostgresqlDatabase
+from peewee import SqliteDatabase as Sqlite
+from playhouse.migrations import Runner
+from prometheus_client import Counter, Gauge
+from pymysql.constants import CLIENT
+
+from models.base import database as bound
+from models.errors import TooBusy
+
+MIGRATIONS = Path(__file__).parent.parent / "models" / "migrations"
+TRIES = 4
+SERIALISATION = {"40001", "40P01"}
+MARIADB_AGAIN = {1213, 1205, 1020}
+MARIADB_GONE = {2006, 2013, 4031}
+COLLATION = "utf8mb4_nopad_bin"  # the default one takes oUSER1 and ouser1 for the same
+LOCK_NAME = 7_719_451
+log = structlog.get_logger()
+retried = Counter("wxbot_database_retries", "transactions run again", ["why"])
+waiting = Gauge("wxbot_database_waiting", "calls that wait for a database thread", multiprocess_mode="livesum")
+
+
+def connect(url: str) -> Database:
+    """The database behind a URL, closed as yet; its settings are those that the suite proves."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        path = url.removeprefix("sqlite:///")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pragmas = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full", "cache_size": -16_000}
+        return Sqlite(path, pragmas=pragmas, timeout=5, check_same_thread=False)
+    where: dict[str, Any] = {"host": parts.hostname, "user": unquote(parts.username or "") or None}
+    where |= {"password": unquote(parts.password or "") or None} | dict(parse_qsl(parts.query))
+    name = unquote(parts.path.lstrip("/"))
+    if parts.scheme == "postgresql":
+        limits = "-c lock_timeout=5s -c statement_timeout=20s -c idle_in_transaction_session_timeout=30s"
+        return PostgresqlDatabase(name, port=parts.port or 5432, connect_timeout=3, options=limits, **where)
+    where = {key: value for key, value in where.items() if value is not None}
+    return MariaDB(
+        name, port=parts.port or 3306, connect_timeout=3, read_timeout=20, write_timeout=20,
+        sql_mode="STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", client_flag=CLIENT.FOUND_ROWS,
+        collation=COLLATION, **where,
+    )  # fmt: skip
+
+
+class MariaDB(MySQLDatabase):
+    """MariaDB that answers like the others: a duplicate insert sees what the first one wrote, and locks end soon."""
+
+    def _initialize_connection(self, conn: Any) -> None:
+        with conn.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = 5")
+
+
+def migrate(db: Database) -> list[str]:
+    """Apply what is missing, one process at a time; the names of what was applied."""
+    with db.connection_context():
+        lock(db)
+        try:
+            return Runner(db, str(MIGRATIONS)).up()
+        finally:
+            unlock(db)
+
+
+def lock(db: Database) -> None:
+    """Keep a second migration out (the runner itself takes no lock); SQLite has one writer anyway."""
+    if isinstance(db, PostgresqlDatabase):
+        db.execute_sql("SELECT pg_advisory_lock(%s)", (LOCK_NAME,))
+    elif isinstance(db, MySQLDatabase):
+        db.execute_sql("SELECT GET_LOCK(%s, 60)", (f"wxbot-{LOCK_NAME}",))
+        db.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {COLLATION}")
+
+
+def unlock(db: Database) -> None:
+    """Let the next migration in."""
+    if isinstance(db, PostgresqlDatabase):
+        db.execute_sql("SELECT pg_advisory_unlock(%s)", (LOCK_NAME,))
+    elif isinstance(db, MySQLDatabase):
+        db.execute_sql("SELECT RELEASE_LOCK(%s)", (f"wxbot-{LOCK_NAME}",))
+
+
+def missing_migrations(db: Database) -> list[str]:
+    """The names of migrations that this code has and the database has not."""
+    with db.connection_context():
+        return [entry.name for entry in Runner(db, str(MIGRATIONS)).status() if not entry.applied]
+
+
+class DatabaseThreads:
+    """A bounded pool of threads, each with a kept connection.
+
+    SQLite gets readers and a single writer of their own: readers then never wait for a write lock.
+    """
+
+    def __init__(self, db: Database, *, threads: int, queue: int) -> None:
+        self.db = db
+        self.queue = queue
+        self.inside = 0
+        self.is_sqlite = isinstance(db, Sqlite)
+        self.readers = ThreadPoolExecutor(max(1, threads // 2 if self.is_sqlite else threads), "rows")
+        self.writers = ThreadPoolExecutor(1, "writer") if self.is_sqlite else self.readers
+        self.connections: list[Any] = []
+        self.lock = threading.Lock()
+        bound.initialize(db)
+
+    async def read(self, call: Callable[[], Any]) -> Any:
+        """Run a function that only reads; raises TooBusy when the queue is full."""
+        return await self._run(self.readers, self._reading, call)
+
+    async def write(self, call: Callable[[], Any]) -> Any:
+        """Run a function in one transaction: a raise rolls back, a return commits; raises TooBusy."""
+        return await self._run(self.writers, self._writing, call)
+
+    async def _run(self, pool: ThreadPoolExecutor, how: Callable, call: Callable[[], Any]) -> Any:
+        if self.inside >= self.queue:
+            raise TooBusy
+        self.inside += 1
+        waiting.set(self.inside)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, self._repeat, how, call)
+        finally:
+            self.inside -= 1
+            waiting.set(self.inside)
+
+    def _repeat(self, how: Callable, call: Callable[[], Any]) -> Any:
+        """Again after a deadlock, a lock that was waited for too long, or a lost connection; else raise."""
+        for tries_left in reversed(range(TRIES)):
+            try:
+                self._open()
+                return how(call)
+            except PeeweeException as problem:
+                why = again(problem)
+                if why == "gone":
+                    self._drop()
+                if why is None or not tries_left:
+                    raise
+                retried.labels(why).inc()
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _open(self) -> None:
+        if self.db.connect(reuse_if_open=True):
+            with self.lock:
+                self.connections.append(self.db.connection())
+
+    def _drop(self) -> None:
+        """Forget a dead connection of this thread; closing it may fail, which is the reason for forgetting it."""
+        dead = self.db._state.conn
+        self.db._state.reset()
+        with self.lock:
+            self.connections = [conn for conn in self.connections if conn is not dead]
+
+    def _reading(self, call: Callable[[], Any]) -> Any:
+        return call()
+
+    def _writing(self, call: Callable[[], Any]) -> Any:
+        begin = ("IMMEDIATE",) if self.is_sqlite else ()
+        with self.db.atomic(*begin):
+            return call()
+
+    def close(self) -> None:
+        """End the threads and their connections; waits for what runs."""
+        for pool in {self.readers, self.writers}:
+            pool.shutdown(wait=True)
+        for connection in self.connections:
+            connection.close()
+
+
+def again(problem: PeeweeException) -> str | None:
+    """Why the same function may be run again: `deadlock`, `locked` or `gone`; None when it may not."""
+    origin = problem.__cause__ or problem.__context__ or problem
+    code = problem.args[0] if problem.args and isinstance(problem.args[0], int) else None
+    code = code or (origin.args[0] if origin.args and isinstance(origin.args[0], int) else None)
+    if getattr(origin, "sqlstate", None) in SERIALISATION or code in MARIADB_AGAIN:
+        return "deadlock"
+    if isinstance(problem, OperationalError) and "locked" in str(problem):
+        return "locked"
+    state = getattr(origin, "sqlstate", None)
+    lost = state is None or state.startswith(("08", "57P"))
+    is_server = isinstance(problem, OperationalError | InterfaceError) and not isinstance(bound.obj, Sqlite)
+    return "gone" if is_server and (code in MARIADB_GONE or (code in {None, 0} and lost)) else None

@@ -1,0 +1,70 @@
+"""The tables: what the models say and what the migrations make agree, on every database."""
+
+from datetime import UTC, datetime, timedelta
+
+import peewee
+import pytest
+from playhouse.schema_diff import diff_models
+
+from models.all import ROWS
+from models.audit import AuditEntry, record
+from models.base import database as bound
+from models.people import Person
+from services import database
+
+NOW = datetime(2026, 11, 22, 9, 30, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def rows(database_url):
+    """The models, bound to a migrated database and connected in this thread."""
+    db = database.connect(database_url)
+    bound.initialize(db)
+    with db.connection_context():
+        yield db
+
+
+def test_models_and_migrations_agree(rows):
+    assert not diff_models(rows, ROWS)
+
+
+def test_migrating_twice_changes_nothing(database_url):
+    db = database.connect(database_url)
+    assert database.migrate(db) == []
+    assert database.missing_migrations(db) == []
+
+
+def test_an_empty_database_lacks_every_migration(fresh_database, tmp_path):
+    db = database.connect(f"sqlite:///{tmp_path}/empty.db")
+    assert database.missing_migrations(db) == ["0001_first_tables", "0002_fixed_records"]
+
+
+def test_a_moment_keeps_its_microseconds_and_its_order(rows):
+    person = Person.create(created_at=NOW)
+    assert Person.get_by_id(person.id).created_at == NOW
+    assert Person.select().where(Person.created_at < NOW + timedelta(microseconds=1)).count() == 1
+    assert Person.select().where(Person.created_at < NOW).count() == 0
+    whole = Person.create(created_at=NOW.replace(microsecond=0))
+    assert list(Person.select().order_by(Person.created_at)) == [whole, person]
+
+
+def test_a_naive_moment_is_refused(rows):
+    with pytest.raises(ValueError, match="aware"):
+        Person.create(created_at=NOW.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize("change", [AuditEntry.update(who="x"), AuditEntry.delete()], ids=["update", "delete"])
+def test_nobody_rewrites_the_audit_log(rows, change):
+    record(at=NOW, who="command", action="test", subject="course:a")
+    with pytest.raises(peewee.PeeweeException, match="cannot be changed"):
+        change.execute()
+    assert AuditEntry.get().who == "command"
+
+
+def test_openids_that_differ_in_case_are_two(rows):
+    people = [Person.create(created_at=NOW) for _ in range(2)]
+    identity = ROWS[1]
+    for person, uid in zip(people, ["oUSER1", "ouser1"], strict=True):
+        assert identity.add_once(person=person, side="oa", provider="wechat", uid=uid, created_at=NOW)
+    assert not identity.add_once(person=people[0], side="oa", provider="wechat", uid="oUSER1", created_at=NOW)
+    assert identity.get(uid="ouser1").person == people[1]
