@@ -14,6 +14,7 @@ from sandbox.faults import Faults
 from sandbox.journal import Journal
 
 PHONE_HEADER = "X-Sandbox-Phone"
+FRAGMENT_HEADER = "X-Sandbox-Fragment"
 
 
 @dataclass
@@ -76,9 +77,7 @@ class World:
         """`prefix` and `bits` of randomness in lower-case hex."""
         return f"{prefix}{self.random.getrandbits(bits):0{bits // 4}x}"
 
-    def add_person(
-        self, name: str, nickname: str | None = None, *, unionid: str | None = None
-    ) -> SandboxPerson:
+    def add_person(self, name: str, nickname: str | None = None, *, unionid: str | None = None) -> SandboxPerson:
         """A new person with a phone; a name that is taken raises ValueError."""
         if name in self.people or not name.isascii() or not name.isalnum():
             raise ValueError(f"a person's short name is unique and plain letters or digits: {name!r}")

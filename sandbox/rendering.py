@@ -1,0 +1,24 @@
+"""The sandbox's own pages: Jinja2 with autoescape, templates in `pages/`."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+PAGES = Path(__file__).parent / "pages"
+SHANGHAI = timezone(timedelta(hours=8))
+
+
+def shanghai_time(seconds: float) -> str:
+    """Unix seconds as people read them."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+_environment = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined)
+_environment.filters["shanghai"] = shanghai_time
+
+
+def render(page: str, **values: Any) -> str:
+    """One page as HTML; a name that the page wants and nobody gave is an error."""
+    return _environment.get_template(page).render(**values)
