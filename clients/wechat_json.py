@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from clients.wechat_heard import CRITICAL, PushRejected
-from clients.wechat_xml import MAX_DEPTH
+from clients.wechat_xml import MAX_DEPTH, NOT_XML
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -26,7 +26,10 @@ def _flatten(value: object, path: str, depth: int, fields: dict[str, str]) -> No
         for count, inner in enumerate(value, start=1):
             _flatten(inner, path if count == 1 else f"{path}#{count}", depth + 1, fields)
     elif value is not None:
-        fields[path] = value if isinstance(value, str) else json.dumps(value)
+        text = value if isinstance(value, str) else json.dumps(value)
+        if NOT_XML.search(text) or NOT_XML.search(path):  # NUL, half a character: no store could keep it
+            raise PushRejected("form")
+        fields[path] = text
 
 
 def read(body: bytes) -> dict[str, str]:

@@ -15,8 +15,8 @@ _USUAL_ENVELOPE = re.compile(
     rb"\s*<xml>\s*<ToUserName><!\[CDATA\[[\x21-\x5a\x5e-\x7e]*\]\]></ToUserName>"
     rb"\s*<Encrypt><!\[CDATA\[([A-Za-z0-9+/=]+)\]\]></Encrypt>\s*</xml>\s*"
 ).fullmatch
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BOM = b"\xef\xbb\xbf"
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML may hold, and no message of WeChat does."""
 
 
 class _Reader:
@@ -79,7 +79,7 @@ def read(xml: bytes) -> dict[str, str]:
 
     A byte-order mark is refused: WeChat sends none. The caller bounds the size.
     """
-    if xml.startswith(_BOM):
+    if b"\0" in xml or not xml.lstrip().startswith(b"<"):  # expat would take UTF-16, whatever we tell it
         raise PushRejected("form")
     reader = _Reader()
     parser = ParserCreate("utf-8")
@@ -103,8 +103,8 @@ def encrypted_part(xml: bytes) -> str:
 
 def cdata(text: str) -> str:
     """`text` as character data that ends where it should: `]]>` is split over two sections."""
-    if _NOT_XML.search(text):
-        text = _NOT_XML.sub("", text)
+    if NOT_XML.search(text):
+        text = NOT_XML.sub("", text)
     if "]]>" in text:
         text = text.replace("]]>", "]]]]><![CDATA[>")
     return f"<![CDATA[{text}]]>"
