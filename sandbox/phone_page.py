@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 UNSEEN = {"script", "style", "template", "title"}
+INLINE = {"a", "abbr", "b", "code", "em", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "time", "u"}
 
 
 @dataclass(eq=False)
@@ -36,8 +37,10 @@ class Element:
             if isinstance(child, str):
                 yield child
             elif child.tag not in UNSEEN:
-                yield " "
+                gap = "" if child.tag in INLINE else " "
+                yield gap
                 yield from child._texts()
+                yield gap
 
     def inside(self, tag: str) -> "Element | None":
         """The nearest element of this tag around it, itself included."""
