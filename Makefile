@@ -1,0 +1,93 @@
+# The two commands of a newcomer: `make run` and `make test`. Both build what they need first; the second call is quick.
+# Needs Python 3.11 or newer, git and make. Servers, Chromium and npm are used where the machine has them.
+
+PYTHON ?= python3
+ARGS ?=
+CODE := wxbot h5 models services clients sandbox
+VENV := .venv
+RUN := $(VENV)/ready-to-run
+DEV := $(VENV)/ready-to-test
+PAGES := node_modules/.ready
+UV := $(VENV)/bin/uv
+# uv is some twenty times faster; where it cannot be had, pip does the same work from the same hashes.
+INSTALL = if [ -x $(UV) ]; then $(UV) pip install --quiet --python $(VENV)/bin/python $(1); \
+	else $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(1); fi
+OURSELVES := --no-build-isolation --no-deps --editable .
+
+ifeq ($(and $(MAKE_TERMOUT),$(if $(NO_COLOR),,yes)),yes)
+say = @printf '\033[1;36m==>\033[0m %s\n' $(1)
+else
+say = @printf '==> %s\n' $(1)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lock clean pages
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(RUN) pages ## run the product beside a pretend WeChat and planet; Ctrl-C stops all of it
+	@exec $(VENV)/bin/python -m wxbot.demo
+
+test: $(DEV) pages ## run every test this machine can run; ARGS="--databases=sqlite -k words" for fewer
+	$(call say,"tests; what is left out is told at the end")
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(DEV) ## lint, format, security patterns, arrows between the layers
+	$(call say,"ruff check"); $(VENV)/bin/ruff check .
+	$(call say,"ruff format --check"); $(VENV)/bin/ruff format --check .
+	$(call say,"bandit"); $(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
+	$(call say,"arrows between the layers"); $(VENV)/bin/python -m pytest tests/test_layers.py
+
+format: $(DEV) ## put every file into the one format
+	@$(VENV)/bin/ruff check --fix-only --quiet . && $(VENV)/bin/ruff format .
+
+lock: $(DEV) ## pin what pyproject.toml and package.json ask for, with hashes and without download addresses
+	$(call say,"requirements.lock and requirements-dev.lock")
+	@$(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --output-file requirements.lock
+	@$(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --extra dev --output-file requirements-dev.lock
+	@if command -v npm >/dev/null; then npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent; fi
+
+clean: ## remove what was built (not var/, which holds the data of `make run`)
+	@rm -rf $(VENV) node_modules build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@find $(CODE) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "This Python lacks venv; on Debian: apt install python3-venv"; exit 1; }
+	$(call say,"environment in $(VENV)")
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ready: $(VENV)/bin/python
+	@[ -x $(UV) ] || $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'uv<1' \
+		|| echo "uv cannot be had; pip takes its place and takes longer"
+	@touch $@
+
+# What builds our own package (setuptools) has its pin and hashes in the lock of the tests.
+$(RUN): requirements.lock requirements-dev.lock pyproject.toml | $(VENV)/ready
+	$(call say,"what the product needs")
+	@awk '/^[a-z]/ {ours = /^setuptools==/} ours' requirements-dev.lock > $(VENV)/setuptools.lock
+	@$(call INSTALL,--require-hashes -r requirements.lock -r $(VENV)/setuptools.lock)
+	@$(call INSTALL,$(OURSELVES))
+	@touch $@
+
+$(DEV): requirements-dev.lock pyproject.toml | $(VENV)/ready
+	$(call say,"what the tests need")
+	@if [ -x $(UV) ]; then $(UV) pip sync --quiet --python $(VENV)/bin/python --require-hashes requirements-dev.lock; \
+	else $(call INSTALL,--require-hashes -r requirements-dev.lock); fi
+	@$(call INSTALL,$(OURSELVES))
+	@touch $(RUN) $@
+
+ifeq ($(shell command -v npm),)
+pages:
+	$(call say,"npm is not here: the pages use their own small stylesheet instead of WeUI")
+else
+pages: $(PAGES)
+$(PAGES): package-lock.json
+	$(call say,"stylesheet of the pages")
+	@npm ci --ignore-scripts --no-audit --no-fund --silent && touch $@
+endif
