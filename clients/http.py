@@ -6,19 +6,16 @@ import json as jsonlib
 import logging
 import ssl
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import pycurl
 from prometheus_client import Counter, Histogram
-from pydantic import BaseModel
 from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
+from clients.answer import Answer
 from clients.breaker import Breaker
 from clients.errors import CodeRefused, RemoteDown, RemoteError, RemoteRefused
 
@@ -39,37 +36,9 @@ OUTCOMES = {
     pycurl.E_OPERATION_TIMEDOUT: "timeout",
     pycurl.E_WRITE_ERROR: "too_big",  # our own refusal to take more than max_body
 }
-Model = TypeVar("Model", bound=BaseModel)
 
 # Tornado writes whole URLs, and with them secrets, at DEBUG: no level setting may bring those lines out.
 logging.getLogger("tornado.curl_httpclient").addFilter(lambda record: record.levelno >= logging.WARNING)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back, whatever its status below 500 (429 aside); the body may be nonsense."""
-
-    peer: str
-    status: int
-    body: bytes
-    headers: HTTPHeaders
-
-    def __repr__(self) -> str:
-        return f"<Answer {self.status} of {self.peer}>"  # bodies carry tokens and names
-
-    def json(self) -> Any:
-        """The body as UTF-8 JSON, whatever its Content-Type says; RemoteDown (unknown) when it is none."""
-        with suppress(ValueError, RecursionError):
-            # WeChat puts raw control characters of nicknames into its strings, hence not strict
-            return jsonlib.loads(self.body.decode("utf-8-sig"), strict=False)
-        raise RemoteDown(self.peer, "wrong_body", status=self.status, unknown=True)
-
-    def read(self, model: type[Model]) -> Model:
-        """The body checked against a schema; half or wrong, nobody knows what happened: RemoteDown (unknown)."""
-        found = self.json()
-        with suppress(ValueError):  # pydantic's error quotes the values, so it must not be chained
-            return model.model_validate(found)
-        raise RemoteDown(self.peer, "wrong_body", status=self.status, unknown=True)
 
 
 class Peer:
