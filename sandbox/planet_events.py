@@ -65,6 +65,8 @@ class Events:
     def __init__(self, world: World, url: str | None, secret: str | None) -> None:
         self.world = world
         self.url = url
+        if secret:
+            secret_bytes(secret)  # a bad one is refused here, not at the first event
         self.secrets = [secret] if secret else []
         """all of them sign, so that the receiver can rotate"""
         self.time_factor = 1.0
