@@ -21,13 +21,15 @@ say = @printf '==> %s\n' $(1)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock clean pages
+.PHONY: help run install test check format lock clean pages
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(RUN) pages ## run the product beside a pretend WeChat and planet; Ctrl-C stops all of it
 	@exec $(VENV)/bin/python -m wxbot.demo
+
+install: $(RUN) pages ## what a server needs: environment and stylesheet, nothing started
 
 test: $(DEV) pages ## run every test this machine can run; ARGS="--databases=sqlite -k words" for fewer
 	$(call say,"tests; what is left out is told at the end")
