@@ -4,10 +4,11 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
-NAME = re.compile(r"[\x21-\x7e]{1,64}").fullmatch
-KIND = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}").fullmatch
+FRAME = re.compile(
+    r"(?# FromUserName, ToUserName)[\x21-\x7e]{1,64} [\x21-\x7e]{1,64}"
+    r"(?# CreateTime, MsgType) [0-9]{1,10} [A-Za-z][A-Za-z0-9_]{0,31}"
+).fullmatch
 EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}").fullmatch
-SECONDS = re.compile(r"[0-9]{1,10}").fullmatch
 MESSAGE_ID = re.compile(r"[0-9]{1,20}").fullmatch
 
 CRITICAL = frozenset(
@@ -79,7 +80,7 @@ def heard_from(fields: dict[str, str]) -> Heard:
     to_user, from_user = take("ToUserName", ""), take("FromUserName", "")
     created, kind = take("CreateTime", ""), take("MsgType", "")
     msg_id, event = take("MsgId", None), take("Event", "")
-    if not (NAME(from_user) and NAME(to_user) and SECONDS(created) and KIND(kind)):
+    if not FRAME(f"{from_user} {to_user} {created} {kind}"):
         raise PushRejected("schema")
     if msg_id is not None and not MESSAGE_ID(msg_id):
         raise PushRejected("schema")

@@ -15,6 +15,10 @@ _USUAL_ENVELOPE = re.compile(
     rb"\s*<xml>\s*<ToUserName><!\[CDATA\[[\x21-\x5a\x5e-\x7e]*\]\]></ToUserName>"
     rb"\s*<Encrypt><!\[CDATA\[([A-Za-z0-9+/=]+)\]\]></Encrypt>\s*</xml>\s*"
 ).fullmatch
+_FLAT = re.compile(
+    r"[ \t\r\n]*<([A-Za-z][A-Za-z0-9_]*)>(?:<!\[CDATA\[([^\]\x00-\x08\x0b-\x1f\ufffe\uffff]*)]]>"
+    r"|([^<>&\]\x00-\x08\x0b-\x1f\ufffe\uffff]*))</\1>[ \t\r\n]*",
+).split
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML may hold, and no message of WeChat does."""
 
@@ -61,7 +65,8 @@ class _Reader:
     def end(self, _name: str) -> None:
         key = self.path.pop()
         if self.leaf:
-            self.fields[key] = self.text
+            if self.path:
+                self.fields[key] = self.text
             self.leaf = False
         elif key in CRITICAL:
             raise PushRejected("schema")
@@ -79,6 +84,32 @@ def read(xml: bytes) -> dict[str, str]:
 
     A byte-order mark is refused: WeChat sends none. The caller bounds the size.
     """
+    return read_flat(xml) or read_any(xml)
+
+
+def read_flat(xml: bytes) -> dict[str, str] | None:
+    """What nearly every message is, each element once and without children, in half of expat's time.
+
+    None where the bytes are anything else; where it reads them, expat reads the same.
+    """
+    if not (xml.startswith(b"<xml>") and xml.endswith(b"</xml>")):
+        return None
+    try:
+        parts = _FLAT(xml[5:-6].decode())
+    except UnicodeDecodeError:
+        return None
+    if any(parts[0::4]):  # something between the elements
+        return None
+    names = parts[1::4]
+    fields = {
+        name: plain if quoted is None else quoted
+        for name, quoted, plain in zip(names, parts[2::4], parts[3::4], strict=True)
+    }
+    return fields if len(fields) == len(names) else None
+
+
+def read_any(xml: bytes) -> dict[str, str]:
+    """`read`, by expat alone."""
     if b"\0" in xml or not xml.lstrip().startswith(b"<"):  # expat would take UTF-16, whatever we tell it
         raise PushRejected("form")
     reader = _Reader()

@@ -117,3 +117,28 @@ def test_no_bytes_raise_anything_but_the_refusal(query: str, body: bytes) -> Non
                 codec.open(asked, body, NOW)
             except PushRejected:
                 continue
+
+
+PIECES = ["<a>", "</a>", "<b>", "</b>", "<a/>", "<a >", "<é>", "<!--", "-->", "<![CDATA[", "]]>", "]", ">", "x"]
+LETTERS = ["&amp;", "&lt", *" \n\r\t\x00\x08\x0b\x7f\x85\xa0中\u2028\ud7ff\ufffe\uffff😀"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=6).map(lambda text: f"<a>{text}</a>"),
+            st.text(max_size=6).map(lambda text: f"<b><![CDATA[{text}]]></b>"),
+            st.sampled_from(PIECES + LETTERS),
+        ),
+        max_size=6,
+    )
+)
+def test_the_quick_reader_reads_what_expat_reads_or_nothing(pieces: list[str]) -> None:
+    xml = f"<xml>{''.join(pieces)}</xml>".encode("utf-8", "surrogatepass")
+    if (quick := wechat_xml.read_flat(xml)) is not None:
+        assert wechat_xml.read_any(xml) == quick
+
+
+def test_the_quick_reader_reads_the_usual_message() -> None:
+    assert wechat_xml.read_flat(TEXT.encode())

@@ -7,7 +7,7 @@ from time import perf_counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tornado.web import RequestHandler
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from tests.pushes import TEXT, Served, counts, encrypt, envelope, plain_query, push, request, sealed_query, serving
 
@@ -104,19 +104,65 @@ class Other(RequestHandler):
     def post(self) -> None:
         self.write(str(len(self.request.body)))
 
+    def put(self) -> None:
+        raise HTTPError(409)
+
+
+@stream_request_body
+class Upload(RequestHandler):
+    """Takes its body in pieces."""
+
+    def prepare(self) -> None:
+        self.pieces: list[bytes] = []
+
+    async def data_received(self, chunk: bytes) -> None:
+        self.pieces.append(chunk)
+
+    def post(self) -> None:
+        self.write(f"{sum(map(len, self.pieces))} in {'one' if len(self.pieces) == 1 else 'many'}")
+
+
+class Waiting(RequestHandler):
+    """Holds the connection until the other side leaves."""
+
+    left: asyncio.Event
+
+    async def get(self) -> None:
+        await self.flush()
+        await self.left.wait()
+
+    def on_connection_close(self) -> None:
+        self.left.set()
+
+
+ROUTES = [("/other", Other), ("/upload", Upload), ("/waiting", Waiting), ("/wx/push", Other)]
+
 
 @pytest.mark.gen_test
 async def test_all_else_reaches_the_application_unchanged() -> None:
-    async with serving(routes=[("/other", Other), ("/wx/push", Other)]) as wechat:
+    async with serving(routes=ROUTES) as wechat:
         assert (await wechat.ask("GET", "/other?wx/push"))[::2] == (200, b"page")
         assert (await wechat.ask("HEAD", "/other"))[0] == 405
+        assert (await wechat.ask("PUT", "/other"))[0] == 409
         assert (await wechat.ask("POST", "/other", b"a" * 100_000))[2] == b"100000", "its own limits"
+        assert (await wechat.ask("POST", "/upload", b"a" * 500_000))[2] == b"500000 in many"
         for path in ("/wx/push/", "/wx/pus", "//wx/push", "/wx/push;a", "/", "/wx/%70ush"):
             assert (await wechat.ask("GET", path))[0] == 404
         query, body = push()
         mixed = request("GET", "/other") + request("POST", f"/wx/push?{query}", body)
         answer = await wechat.raw(mixed + request("GET", "/other", Connection="close"))
         assert len(re.findall(rb"HTTP/1.1 200", answer)) == 3
+
+
+@pytest.mark.gen_test
+async def test_the_application_hears_when_its_caller_leaves() -> None:
+    Waiting.left = asyncio.Event()
+    async with serving(routes=ROUTES) as wechat:
+        reader, writer = await asyncio.open_connection("127.0.0.1", wechat.port)
+        writer.write(request("GET", "/waiting"))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await asyncio.wait_for(Waiting.left.wait(), 2)
 
 
 def test_whatever_comes_is_answered_but_never_with_500() -> None:

@@ -92,6 +92,7 @@ class PushDoor:
         self._sorry = sorry
         self._again = Answer(503, retry_after=retry_after)
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._closing = False
 
     def verify(self, query: str) -> Answer:
         """The console's GET: its echo, or the refusal that all faults get."""
@@ -155,7 +156,7 @@ class PushDoor:
         if failure:
             count["lost"]()
             log.error("late push failed", error=type(failure).__name__, at=_place(failure))
-        if said:
+        if said and not self._closing:
             sending = asyncio.ensure_future(self._conversation.late(letter.heard, said))
             self.keep(sending, self._sent)
 
@@ -176,6 +177,7 @@ class PushDoor:
         until = loop.time() + seconds
         while self._tasks and (left := until - loop.time()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
+        self._closing = True
         cut = list(self._tasks)
         for work in cut:
             work.cancel()

@@ -116,6 +116,7 @@ class PushExchange(HTTPMessageDelegate):
         self.server_conn = server_conn
         self.connection = connection
         self.body = b""
+        self.pieces: bytearray | bytes = b""
 
     def headers_received(self, start_line: RequestStartLine, headers: HTTPHeaders) -> Awaitable[None] | None:
         path, _, self.query = start_line.path.partition("?")
@@ -139,13 +140,17 @@ class PushExchange(HTTPMessageDelegate):
         return inner.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> None:
-        self.body = self.body + chunk if self.body else chunk
+        if self.body:  # rare: WeChat's bodies come in one piece
+            self.pieces = self.pieces or bytearray(self.body)
+            self.pieces += chunk
+        else:
+            self.body = chunk
 
     def finish(self) -> None:
         site = self.site
         site.unwatch(self)
         if self.method == "POST":
-            site.door.push(self.query, self.body, self.send)
+            site.door.push(self.query, bytes(self.pieces) or self.body, self.send)
         elif self.method == "GET":
             self.send(site.door.verify(self.query))
         else:
