@@ -36,6 +36,7 @@ class _Reader:
         self.text = ""
 
     def start(self, name: str, _attributes: dict[str, str]) -> None:
+        """Attributes mean nothing here: WeChat sends none."""
         path = self.path
         depth = len(path)
         if depth == 0:
@@ -60,9 +61,11 @@ class _Reader:
         return key if count == 1 else f"{key}#{count}"
 
     def chars(self, data: str) -> None:
+        """Text beside child elements is dropped by the next `start`."""
         self.text += data
 
     def end(self, _name: str) -> None:
+        """Keep the text of a leaf; an element with children must not be one that decides."""
         key = self.path.pop()
         if self.leaf:
             if self.path:

@@ -26,9 +26,14 @@ class Codec(Protocol):
 
     Rejected: type[Exception]
 
-    def echo(self, query: str, now: int) -> bytes: ...
-    def open(self, query: str, body: bytes, now: int) -> Any: ...
-    def answer(self, letter: Any, said: Said, now: int) -> tuple[bytes, str]: ...
+    def echo(self, query: str, now: int) -> bytes:
+        """The body that verifies our address."""
+
+    def open(self, query: str, body: bytes, now: int) -> Any:
+        """A letter: its `heard` is for the conversation, the rest for `answer`."""
+
+    def answer(self, letter: Any, said: Said, now: int) -> tuple[bytes, str]:
+        """Body and media type; never raises for a letter that was opened."""
 
 
 class Conversation(Protocol):

@@ -62,6 +62,7 @@ class PushSite(HTTPServerConnectionDelegate):
             self._sweep = loop.call_later(self._body_seconds, self._close_stalled)
 
     def unwatch(self, exchange: "PushExchange") -> None:
+        """Its body is here, or never will be."""
         self._reading.pop(exchange, None)
 
     def _close_stalled(self) -> None:
