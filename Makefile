@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+UPGRADE ?=
 CODE := wxbot h5 models services clients sandbox
 VENV := .venv
 RUN := $(VENV)/ready-to-run
@@ -44,11 +45,11 @@ check: $(DEV) ## lint, format, security patterns, arrows between the layers
 format: $(DEV) ## put every file into the one format
 	@$(VENV)/bin/ruff check --fix-only --quiet . && $(VENV)/bin/ruff format .
 
-lock: $(DEV) ## pin what pyproject.toml and package.json ask for, with hashes and without download addresses
+lock: $(DEV) ## pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade takes newer versions
 	$(call say,"requirements.lock and requirements-dev.lock")
-	@$(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header \
+	@$(UV) pip compile --quiet --universal $(UPGRADE) --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --output-file requirements.lock
-	@$(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header \
+	@$(UV) pip compile --quiet --universal $(UPGRADE) --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --extra dev --output-file requirements-dev.lock
 	@if command -v npm >/dev/null; then npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent; fi
 
