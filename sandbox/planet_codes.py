@@ -44,6 +44,8 @@ class Codes:
 
     def issue(self, account: Account, *, group_id: str, redirect_uri: str, challenge: str, now: datetime) -> str:
         """A new code for this member's yes."""
+        gone = self._world.now() - 3600
+        self._codes = {value: code for value, code in self._codes.items() if code.ends_at > gone}
         value = self._world.new_id("c", 160)
         ends_at = self._world.now() + CODE_SECONDS
         self._codes[value] = Code(account, group_id, redirect_uri, challenge, ends_at, now)

@@ -19,6 +19,14 @@ class PlanetCompany:
     `redirect_uris`, `client_secrets` and the attributes below may be changed while it runs.
     """
 
+    client_name = "微课"
+    lies_about_iss: str | None = None
+    """what the redirect says as `iss` instead of the truth"""
+    consent_error: str | None = None
+    """`server_error` or `temporarily_unavailable`: what a yes comes back as"""
+    list_lie: str | None = None
+    """`empty`, `half`, `smaller` (30 % less) or `stale` (of two days ago): what the member list pretends"""
+
     def __init__(
         self,
         world: World,
@@ -34,15 +42,8 @@ class PlanetCompany:
         self.client_id = client_id
         self.client_secrets = client_secrets
         self.redirect_uris = redirect_uris
-        self.client_name = "微课"
         self.base_url = base_url
         """own origin; None takes it from each request"""
-        self.lies_about_iss: str | None = None
-        """what the redirect says as `iss` instead of the truth"""
-        self.consent_error: str | None = None
-        """`server_error` or `temporarily_unavailable`: what a yes comes back as"""
-        self.list_lie: str | None = None
-        """`empty`, `half`, `smaller` (30 % less) or `stale` (of two days ago): what the member list pretends"""
         self.accounts = Accounts(world, client_id)
         self.codes = Codes(world)
         self.payments = Payments()

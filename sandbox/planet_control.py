@@ -142,7 +142,7 @@ class EventsHandler(ControlHandler):
 
     def get(self) -> None:
         """The last hundred events, oldest first."""
-        self.finish({"events": [self._shown(event) for event in self.site.events.history[-100:]]})
+        self.finish({"events": [self._shown(event) for event in list(self.site.events.history)[-100:]]})
 
     @staticmethod
     def _shown(event: Event) -> dict[str, Any]:

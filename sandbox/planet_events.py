@@ -9,6 +9,7 @@ import base64
 import binascii
 import hmac
 import json
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ ANSWER_SECONDS = 5
 STALE_SECONDS = 600
 HELD_AT_MOST = 3
 HELD_SECONDS = 10
+KEPT = 10_000
 OPERATION = "planet.event"
 
 
@@ -71,7 +73,8 @@ class Events:
         """all of them sign, so that the receiver can rotate"""
         self.time_factor = 1.0
         """0.01 makes the retry table a hundred times faster"""
-        self.history: list[Event] = []
+        self.history: deque[Event] = deque(maxlen=KEPT)
+        """the last events, oldest first, whatever became of them"""
         self._queue: list[Event] = []
         self._running = asyncio.Lock()
 

@@ -84,5 +84,5 @@ class Payments:
             return None
         refunded_fen = payment.paid_fen if month == refunded_in else 0
         sold_here = month == paid_in
-        fee_fen = (payment.fee_fen if sold_here else 0) - (payment.fee_fen if refunded_fen else 0)
+        fee_fen = payment.fee_fen if sold_here and not refunded_fen else 0
         return payment.line(paid_fen=payment.paid_fen if sold_here else 0, fee_fen=fee_fen, refunded_fen=refunded_fen)

@@ -8,6 +8,7 @@ from sandbox.planet_members import Account, Group, PlanetNo, rfc3339
 from sandbox.planet_web import ApiHandler, PageHandler
 
 ACCESS_SECONDS = 600
+BEARER = "Bearer"
 
 
 class SendBack(PlanetNo):
@@ -129,7 +130,7 @@ class TokenHandler(ApiHandler):
             raise PlanetNo(400, "invalid_request", "code, redirect_uri and code_verifier are needed")
         found = self.site.codes.redeem(code, redirect_uri=redirect_uri, verifier=verifier)
         who = {"member_uid": found.account.uid, "display_name": found.account.name}
-        answer = {"access_token": self.world.new_id("t", 256), "token_type": "Bearer"}
+        answer = {"access_token": self.world.new_id("t", 256), "token_type": BEARER}
         answer |= {"expires_in": ACCESS_SECONDS} | who | {"auth_time": rfc3339(found.agreed_at)}
         self.finish(answer)
 

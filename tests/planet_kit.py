@@ -71,12 +71,14 @@ class PlanetKit:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         if json is not None:
             body, headers["Content-Type"] = json_encode(json).encode(), "application/json"
-        options = {"headers": headers, "body": body, "follow_redirects": False, "request_timeout": 5}
+        return await self._send(self.url + path, method=method, headers=headers, body=body)
+
+    @staticmethod
+    async def _send(url: str, **options: Any) -> HTTPResponse:
+        options |= {"follow_redirects": False, "request_timeout": 5, "allow_nonstandard_methods": True}
         client = AsyncHTTPClient(force_instance=True)
         try:
-            return await client.fetch(
-                self.url + path, method=method, raise_error=False, allow_nonstandard_methods=True, **options
-            )
+            return await client.fetch(url, raise_error=False, **options)
         finally:
             client.close()
 
@@ -139,6 +141,7 @@ def running(io_loop: IOLoop) -> Iterator[PlanetKit]:
     sock, port = bind_unused_port()
 
     async def serve() -> HTTPServer:
+        """Servers start on the running loop."""
         server = HTTPServer(kit.site.application())
         server.add_sockets([sock])
         return server

@@ -29,6 +29,7 @@ async def test_a_member_agrees_on_a_phone_and_lands_at_the_client(planet, browse
     landed: list[str] = []
 
     async def land(route: Route) -> None:
+        """The client's own page."""
         landed.append(route.request.url)
         await route.fulfill(body="here")
 

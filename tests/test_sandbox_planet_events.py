@@ -1,73 +1,23 @@
 """The planet's events, checked as a receiver would: with a computation of the signature of our own."""
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
-from tornado.escape import json_decode
-from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.testing import bind_unused_port
-from tornado.web import Application, RequestHandler
 
 from sandbox.planet_events import RETRY_SECONDS
-from tests.planet_kit import WEBHOOK_SECRET, PlanetKit, running
+from tests.planet_kit import PlanetKit, running
+from tests.planet_receiver import Receiver, is_signed, receiving
 
 DAY = 86400
-
-
-@dataclass
-class Receiver:
-    """What our side saw, and what it answers."""
-
-    status: int = 204
-    requests: list[HTTPServerRequest] = field(default_factory=list)
-
-    @property
-    def bodies(self) -> list[dict]:
-        """The bodies, in the order of arrival."""
-        return [json_decode(request.body) for request in self.requests]
-
-    @property
-    def ids(self) -> list[str]:
-        """The webhook-id of each call."""
-        return [request.headers["webhook-id"] for request in self.requests]
-
-
-class Door(RequestHandler):
-    """Keeps each call and answers as told."""
-
-    def initialize(self, seen: Receiver) -> None:
-        """Called by Tornado."""
-        self.seen = seen
-
-    def post(self) -> None:
-        """One event."""
-        self.seen.requests.append(self.request)
-        self.set_status(self.seen.status)
-        self.finish()
 
 
 @pytest.fixture
 def receiver(io_loop: IOLoop, planet: PlanetKit) -> Iterator[Receiver]:
     """A door that the planet's events come to."""
-    seen = Receiver()
-    sock, port = bind_unused_port()
-
-    async def serve() -> HTTPServer:
-        server = HTTPServer(Application([("/events", Door, {"seen": seen})]))
-        server.add_sockets([sock])
-        return server
-
-    server = io_loop.run_sync(serve)
-    planet.site.events.url = f"http://127.0.0.1:{port}/events"
-    yield seen
-    server.stop()
-    io_loop.run_sync(server.close_all_connections)
+    with receiving(io_loop, planet) as seen:
+        yield seen
 
 
 @pytest.fixture
@@ -75,16 +25,6 @@ def planet(io_loop: IOLoop) -> Iterator[PlanetKit]:
     """A planet on a port of its own."""
     with running(io_loop) as kit:
         yield kit
-
-
-def is_signed(request: HTTPServerRequest, now: float) -> bool:
-    """The receiver's check, written from the specification and not from the sandbox."""
-    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    event_id, timestamp, signatures = (request.headers[name] for name in names)
-    key = base64.b64decode(WEBHOOK_SECRET.removeprefix("whsec_"))
-    mac = hmac.new(key, b".".join([event_id.encode(), timestamp.encode(), request.body]), hashlib.sha256)
-    expected = "v1," + base64.b64encode(mac.digest()).decode()
-    return expected in signatures.split(" ") and abs(int(timestamp) - now) <= 300
 
 
 @pytest.mark.gen_test

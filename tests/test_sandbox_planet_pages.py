@@ -137,6 +137,7 @@ def console(io_loop: IOLoop, planet: PlanetKit) -> Iterator[PlanetKit]:
     sock, port = bind_unused_port()
 
     async def serve() -> HTTPServer:
+        """Servers start on the running loop."""
         server = HTTPServer(Application(planet.site.control_routes))
         server.add_sockets([sock])
         return server

@@ -66,9 +66,10 @@ async def test_an_unknown_group_is_not_found_and_a_closed_one_not_allowed(planet
 
 @pytest.mark.gen_test
 async def test_a_rotated_out_secret_no_longer_opens(planet):
-    assert (await planet.api("GET", "/v1/groups/g1", auth=("wxbot", SECRETS[1])))[0] == 200
+    old = {"auth": ("wxbot", SECRETS[1])}
+    assert (await planet.api("GET", "/v1/groups/g1", **old))[0] == 200
     planet.site.client_secrets.remove(SECRETS[1])
-    assert (await planet.api("GET", "/v1/groups/g1", auth=("wxbot", SECRETS[1])))[0] == 401
+    assert (await planet.api("GET", "/v1/groups/g1", **old))[0] == 401
 
 
 @pytest.mark.gen_test
@@ -76,18 +77,10 @@ async def test_a_grant_is_made_once_and_repeated_unchanged(planet):
     made = await planet.grant()
     again = await planet.grant()
 
-    assert made == (
-        201,
-        {
-            "ref": "r1",
-            "member_uid": planet.uid,
-            "status": "active",
-            "starts_at": "2027-01-15T08:00:00Z",
-            "ends_at": "2028-01-15T08:00:00Z",
-            "version": 1,
-        },
-    )
-    assert again == (200, made[1])
+    times = {"starts_at": "2027-01-15T08:00:00Z", "ends_at": "2028-01-15T08:00:00Z"}
+    stands = {"ref": "r1", "member_uid": planet.uid, "status": "active", "version": 1} | times
+    assert made == (201, stands)
+    assert again == (200, stands)
     assert len(planet.site.memberships("g1")) == 1
 
 
@@ -243,108 +236,6 @@ async def test_a_renewal_is_a_payment_of_its_own_from_the_old_end(planet):
     assert first != second
     assert new.starts_at == old.ends_at
     assert new.paid_fen == 9900
-
-
-@pytest.mark.gen_test
-async def test_the_list_is_read_page_by_page_while_it_changes(planet):
-    people = [planet.world.add_person(f"p{number}") for number in range(5)]
-    for person in people:
-        planet.site.joins_free(person, "g1")
-    _, first = await planet.api("GET", "/v1/groups/g1/members?limit=2")
-    planet.site.remove(people[0], "g1")
-    planet.site.joins_free(planet.mei, "g1")
-    seen, cursor = first["members"], first["next_cursor"]
-    while cursor:
-        _, page = await planet.api("GET", f"/v1/groups/g1/members?limit=2&cursor={cursor}")
-        seen, cursor = seen + page["members"], page["next_cursor"]
-
-    assert [member["display_name"] for member in seen] == [f"p{n}@星球" for n in range(5)] + ["小梅@星球"]
-    assert (first["total"], page["total"]) == (5, 6)
-    assert first["as_of"] == "2027-01-15T08:00:00Z"
-
-
-@pytest.mark.parametrize(
-    "query", ["limit=0", "limit=201", "limit=x", "limit=", "cursor=x", "cursor=LTEuMDA", "limit=1&limit=2"]
-)
-@pytest.mark.gen_test
-async def test_a_page_that_cannot_be_is_refused(planet, query):
-    status, _ = await planet.api("GET", f"/v1/groups/g1/members?{query}")
-    assert status == (200 if query == "limit=" else 400)
-
-
-@pytest.mark.gen_test
-async def test_a_cursor_of_another_group_is_refused(planet):
-    planet.site.add_group("g2", "另一个", 100, planet.owner)
-    for group_id in ("g1", "g2"):
-        for person in (planet.mei, planet.owner):
-            planet.site.joins_free(person, group_id)
-    _, page = await planet.api("GET", "/v1/groups/g2/members?limit=1")
-    assert (await planet.api("GET", f"/v1/groups/g1/members?cursor={page['next_cursor']}"))[0] == 400
-
-
-@pytest.mark.parametrize(
-    ("lie", "count", "total"), [("empty", 0, 0), ("half", 5, 10), ("smaller", 7, 7), ("stale", 10, 10)]
-)
-@pytest.mark.gen_test
-async def test_the_list_can_lie(planet, lie, count, total):
-    for number in range(10):
-        planet.site.joins_free(planet.world.add_person(f"p{number}"), "g1")
-    planet.site.list_lie = lie
-    _, page = await planet.api("GET", "/v1/groups/g1/members")
-    assert (len(page["members"]), page["next_cursor"], page["total"]) == (count, None, total)
-    assert (page["as_of"] < "2027-01-14") == (lie == "stale")
-
-
-@pytest.mark.gen_test
-async def test_a_statement_lists_payments_and_is_closed_when_nothing_can_change(planet):
-    kept = planet.site.member_buys(planet.mei, "g1")
-    other = planet.world.add_person("ann")
-    gone = planet.site.member_buys(other, "g1", 10000)
-    planet.site.refund(gone)
-    _, open_one = await planet.api("GET", "/v1/groups/g1/statements/2027-01")
-    planet.world.forward(20 * DAY)
-    _, closed = await planet.api("GET", "/v1/groups/g1/statements/2027-01")
-
-    assert open_one["lines"] == [
-        {
-            "order_ref": kept,
-            "member_uid": planet.uid,
-            "paid_fen": 19900,
-            "fee_fen": 3980,
-            "refunded_fen": 0,
-            "paid_at": "2027-01-15T08:00:00Z",
-        },
-        {
-            "order_ref": gone,
-            "member_uid": planet.site.account_of(other).uid,
-            "paid_fen": 10000,
-            "fee_fen": 0,
-            "refunded_fen": 10000,
-            "paid_at": "2027-01-15T08:00:00Z",
-        },
-    ]
-    assert (open_one["closed"], closed["closed"]) == (False, True)
-    assert closed["lines"] == open_one["lines"]
-
-
-@pytest.mark.gen_test
-async def test_a_refund_after_the_month_closed_stands_in_its_own_month(planet):
-    order_ref = planet.site.member_buys(planet.mei, "g1")
-    planet.world.forward(20 * DAY)
-    planet.site.refund(order_ref)
-    _, january = await planet.api("GET", "/v1/groups/g1/statements/2027-01")
-    _, february = await planet.api("GET", "/v1/groups/g1/statements/2027-02")
-    money = ("paid_fen", "fee_fen", "refunded_fen")
-    assert [january["lines"][0][name] for name in money] == [19900, 3980, 0]
-    assert [february["lines"][0][name] for name in money] == [0, -3980, 19900]
-
-
-@pytest.mark.parametrize(
-    ("month", "status"), [("2027-13", 400), ("0000-01", 400), ("x", 400), ("2027-02", 404), ("2026-12", 200)]
-)
-@pytest.mark.gen_test
-async def test_a_month_that_is_none_or_not_begun_is_refused(planet, month, status):
-    assert (await planet.api("GET", f"/v1/groups/g1/statements/{month}"))[0] == status
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/none"), ("POST", "/v1/groups/g1"), ("PUT", "/v1")])
