@@ -208,6 +208,15 @@ class VerifyHandler(ControlHandler):
         self.finish({"problem": problem})
 
 
+class JsSdkHandler(ControlHandler):
+    """What a page's `wx.config` would hear."""
+
+    def post(self) -> None:
+        """`{"url", "timestamp", "noncestr", "signature"}` → `{"said": "config:ok"}` or `config:invalid signature`."""
+        asked = {name: str(value) for name, value in self.asked().items()}
+        self.finish({"said": self.desk.wechat.account.check_jssdk(asked.pop("url", ""), **asked)})
+
+
 def change_settings(desk: Desk, changes: dict[str, Any]) -> None:
     """Take over known settings; the account's id cannot change while people know it."""
     settings = desk.wechat.account.settings
@@ -228,4 +237,5 @@ routes = [
     (r"/control/journal", JournalHandler),
     (r"/control/account", AccountHandler),
     (r"/control/verify", VerifyHandler),
+    (r"/control/jssdk", JsSdkHandler),
 ]

@@ -1,6 +1,8 @@
 """An Official Account as its owner sees it in the console: ids, keys, modes, addresses, switches."""
 
 import base64
+import hashlib
+import hmac
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +116,13 @@ class WeChatAccount:
     def person(self, openid: str) -> SandboxPerson | None:
         """Whose openid this is."""
         return self.world.person_by_openid(openid, self.app_id)
+
+    def check_jssdk(self, url: str, *, timestamp: str, noncestr: str, signature: str) -> str:
+        """What `wx.config` would say on this page: `config:ok` or `config:invalid signature`."""
+        ticket = self.jsapi_ticket[0] if self.jsapi_ticket else ""
+        signed = f"jsapi_ticket={ticket}&noncestr={noncestr}&timestamp={timestamp}&url={url.partition('#')[0]}"
+        right = hashlib.sha1(signed.encode(), usedforsecurity=False).hexdigest()
+        return "config:ok" if ticket and hmac.compare_digest(right, signature) else "config:invalid signature"
 
     def ticket_for_scene(self, scene: str) -> QrTicket | None:
         """The live parametric QR with this scene or this `url`, if one was made."""

@@ -1,5 +1,6 @@
 """The console: one newcomer plays everything from one PC, and only that PC may."""
 
+import asyncio
 import json
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ from tornado.web import Application, RequestHandler
 from sandbox.browser import Browser
 from sandbox.options import LiveSettings, SandboxOptions
 from sandbox.rewriting import from_phone, rewrite_css, rewrite_html, to_phone
-from sandbox.server import Sandbox, build
+from sandbox.server import Sandbox, build, run
 from sandbox.world import World
 
 
@@ -76,8 +77,15 @@ async def control(desk, path, body=None, method=None):
 
 @pytest.mark.gen_test
 async def test_every_page_of_the_console_opens(desk, pc):
+    box = desk["box"]
+    box.account.settings.callback_url = "http://127.0.0.1:1/"
+    button = {"name": "我的", "sub_button": [{"name": "课程", "type": "click", "key": "K"}]}
+    box.account.menu = {"button": [button, {"name": "订单", "type": "click", "key": "O"}]}
+    await box.phone("anna").say("在吗")
+    box.account.chats.add(box.phone("anna").person, "account", "template", "a：b", via="template", more={"url": "x"})
+    box.world.faults.set("planet", "slow", seconds=0.01, times=3)
     for path in ("/", "/phones/anna", "/phones/anna/browser", "/switches", "/journal", "/clock", "/account"):
-        page = await pc.open(desk["box"].console_url + path)
+        page = await pc.open(box.console_url + path)
         assert page.status == 200, path
 
 
@@ -225,6 +233,19 @@ def test_addresses_go_into_a_phone_and_out_again():
     assert f'href="{start}/d/e?x=1&amp;y=&#34;2&#34;"' in changed.replace("&quot;", "&#34;")
     assert f'content="2; url={start}/done"' in changed and f'src="{start}/d/a.png"' in changed
     assert rewrite_css("anna", "http://localhost:1/", "url(data:x)") == "url(data:x)"
+
+
+@pytest.mark.gen_test
+async def test_it_runs_until_it_is_told_to_stop():
+    done, seen = asyncio.Event(), []
+
+    def started(box):
+        seen.append(box.console_url)
+        done.set()
+
+    await run(SandboxOptions(console_port=0, wechat_port=0, planet_port=0), started=started, until=done)
+    with pytest.raises(ConnectionRefusedError):
+        await AsyncHTTPClient().fetch(seen[0])
 
 
 def test_it_stands_alone_without_settings_and_never_beside_live_ones():

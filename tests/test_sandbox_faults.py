@@ -1,10 +1,12 @@
 """The sandbox's switches, seen by a client: each fault looks on the wire as it does in life."""
 
+import asyncio
+
 import pytest
 from tornado.httpclient import HTTPError, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
@@ -38,8 +40,8 @@ def ask(io_loop, world):
     server.add_sockets([socket])
     client = SimpleAsyncHTTPClient(force_instance=True)
 
-    async def fetch() -> HTTPResponse:
-        return await client.fetch(f"http://127.0.0.1:{port}/", raise_error=False, request_timeout=1)
+    async def fetch(seconds: float = 1) -> HTTPResponse:
+        return await client.fetch(f"http://127.0.0.1:{port}/", raise_error=False, request_timeout=seconds)
 
     yield fetch
     server.stop()
@@ -57,15 +59,23 @@ async def test_a_lost_answer_is_a_cut_connection(ask, world, kind, ran):
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize(
-    "kind, status, ran", [("error", 500, 0), ("busy", 429, 0), ("junk", 200, 0), ("slow", 200, 1)]
-)
+@pytest.mark.parametrize("kind, status, ran", [("error", 500, 0), ("busy", 429, 0), ("junk", 200, 0), ("slow", 200, 1)])
 async def test_a_bad_day_has_its_status(ask, world, kind, status, ran):
     world.faults.set("shop", kind, operation="cou*", seconds=0.01)
     assert (await ask()).code == status
     assert CounterHandler.ran == ran
     world.faults.clear("shop")
     assert (await ask()).code == 200
+
+
+@pytest.mark.gen_test
+async def test_who_does_not_wait_for_a_slow_answer_cannot_know_what_happened(ask, world):
+    world.faults.set("shop", "slow", seconds=5, times=1)
+    with pytest.raises(HTTPTimeoutError):
+        await ask(0.05)
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+    assert CounterHandler.ran == 1
 
 
 @pytest.mark.gen_test

@@ -1,6 +1,7 @@
 """The pretend WeChat's server API keeps the real rules, and a stock client takes it for WeChat."""
 
 import asyncio
+import hashlib
 import json
 
 import pytest
@@ -219,6 +220,18 @@ async def test_a_follower_is_known_without_nickname_and_a_stranger_hardly_at_all
     assert info["subscribe"] == 0 and "unionid" not in info
     followers = await call(box, "/cgi-bin/user/get", access_token=token)
     assert followers["data"]["openid"] == [bob]
+
+
+@pytest.mark.gen_test
+async def test_a_page_is_told_whether_its_js_signature_is_right(box):
+    token = (await stable(box))["access_token"]
+    answer = await call(box, "/cgi-bin/ticket/getticket", access_token=token, type="jsapi")
+    url = "http://127.0.0.1:8000/courses/a?x=1"
+    signed = f"jsapi_ticket={answer['ticket']}&noncestr=n&timestamp=1&url={url}"
+    right = hashlib.sha1(signed.encode()).hexdigest()
+    told = {"timestamp": "1", "noncestr": "n", "signature": right}
+    assert box.account.check_jssdk(url + "#top", **told) == "config:ok"
+    assert box.account.check_jssdk(url + "&y=2", **told) == "config:invalid signature"
 
 
 @pytest.mark.gen_test
