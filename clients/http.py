@@ -57,6 +57,7 @@ class Peer:
         total_seconds: float = 3.0,
         max_body: int = 65536,
         max_in_flight: int = 32,
+        ca_file: str | None = CA_FILE,
     ) -> None:
         self.name = name
         self.base_url = base_url
@@ -66,6 +67,7 @@ class Peer:
         self._total_seconds = total_seconds
         self._max_body = max_body
         self._max_in_flight = max_in_flight
+        self._ca_file = ca_file
         self._in_flight: set[asyncio.Future[HTTPResponse]] = set()
         self._client: CurlAsyncHTTPClient | None = None
         self._closed = False
@@ -90,19 +92,10 @@ class Peer:
 
         Raises RemoteDown on no answer, 429, 5xx, and at once while the breaker is open or the bulkhead full.
         """
-        sent: list[bool] = []
-        request = HTTPRequest(
-            self.base_url + path + (f"?{urlencode(query)}" if query else ""),
-            method=method,
-            headers=_headers(json, form, basic_auth, headers),
-            body=_body(method, json, form),
-            connect_timeout=min(self._connect_seconds, within or self._total_seconds),
-            request_timeout=within or self._total_seconds,
-            follow_redirects=False,
-            allow_nonstandard_methods=True,
-            ca_certs=CA_FILE,
-            prepare_curl_callback=partial(_prepare, method, sent),
-        )
+        url = self.base_url + path + (f"?{urlencode(query)}" if query else "")
+        body, sent = _body(method, json, form), []
+        request = self._request(method, url, body, within or self._total_seconds, sent)
+        request.headers.update(_headers(json, form, basic_auth, headers))
         self._check_gates(operation)
         return await self._fly(request, operation, sent)
 
@@ -114,6 +107,19 @@ class Peer:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+    def _request(self, method: str, url: str, body: bytes | None, seconds: float, sent: list[bool]) -> HTTPRequest:
+        return HTTPRequest(
+            url,
+            method=method,
+            body=body,
+            connect_timeout=min(self._connect_seconds, seconds),
+            request_timeout=seconds,
+            follow_redirects=False,
+            allow_nonstandard_methods=True,
+            ca_certs=self._ca_file,
+            prepare_curl_callback=partial(_prepare, method, sent),
+        )
 
     def _check_gates(self, operation: str) -> None:
         """Raises for what must not even be tried; the breaker comes last, for a yes of it must be used."""

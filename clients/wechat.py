@@ -8,10 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, Field, StrictInt
 from wechatpy.client.api import WeChatJSAPI, WeChatMenu, WeChatMessage, WeChatQRCode, WeChatUser
 
 from clients.answer import shaped
@@ -22,15 +21,13 @@ from clients.shared_value import SharedValue
 from clients.wechat_codes import NO_MENU, CallRefused, ConfigRefused, TokenRefused
 from clients.wechat_js import js_signature, own_page
 from clients.wechat_transport import Transport, checked
+from clients.wechat_wire import FollowerReply, OAuthReply, SceneReply, TicketReply, TokenReply, UserInfoReply
 
 LIMITS = {"connect_seconds": 2.0, "total_seconds": 4.0, "max_body": 65536}
 SCOPES = ("snsapi_base", "snsapi_userinfo")
 SCENE_MOST_SECONDS = 2_592_000
 STATE = re.compile(r"[0-9a-zA-Z]{1,128}")
 CODE = re.compile(r"[\w-]{1,512}", re.ASCII)
-Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
-IdIfAny = Annotated[Id | None, BeforeValidator(lambda found: found or None)]
-Token = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,2048}$")]
 
 
 @dataclass(frozen=True)
@@ -60,41 +57,6 @@ class SceneCode:
     ticket: str
     url: str
     seconds: int
-
-
-class TokenReply(BaseModel):
-    access_token: Token
-    expires_in: Annotated[StrictInt, Field(gt=0, le=86_400)]
-
-
-class TicketReply(BaseModel):
-    ticket: Token
-    expires_in: Annotated[StrictInt, Field(gt=0, le=86_400)]
-
-
-class OAuthReply(BaseModel):
-    openid: Id
-    access_token: Token
-    scope: str = ""
-    unionid: IdIfAny = None
-    is_snapshotuser: StrictInt = 0
-
-
-class UserInfoReply(BaseModel):
-    openid: Id
-    nickname: str = ""
-    headimgurl: str = ""
-    unionid: IdIfAny = None
-
-
-class SceneReply(BaseModel):
-    ticket: Token
-    url: Token
-    expire_seconds: StrictInt = SCENE_MOST_SECONDS
-
-
-class FollowerReply(BaseModel):
-    subscribe: StrictInt
 
 
 class WeChat:

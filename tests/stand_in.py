@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,18 +20,22 @@ class Asked:
 
     @property
     def path(self) -> str:
+        """Without the query."""
         return urlsplit(self.target).path
 
     @property
     def query(self) -> dict[str, str]:
+        """The first value of each name."""
         return {name: values[0] for name, values in parse_qs(urlsplit(self.target).query).items()}
 
     @property
     def json(self) -> dict:
+        """The body as JSON."""
         return json.loads(self.body)
 
     @property
     def form(self) -> dict[str, str]:
+        """The body as a form, the first value of each name."""
         return {name: values[0] for name, values in parse_qs(self.body.decode()).items()}
 
 
@@ -72,6 +77,7 @@ class StandIn:
             await asyncio.wait(list(self.lines))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until either side has had enough."""
         self.connections += 1
         self.lines[asyncio.current_task()] = writer
         try:
@@ -109,11 +115,13 @@ async def read_request(reader: asyncio.StreamReader) -> Asked | None:
 
 
 @asynccontextmanager
-async def stand_in(script: Callable[[Asked], bytes | None]) -> AsyncIterator[StandIn]:
+async def stand_in(
+    script: Callable[[Asked], bytes | None], *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[StandIn]:
     """The machine, for as long as the block lasts."""
     remote = StandIn(script)
-    server = await asyncio.start_server(remote.serve, "127.0.0.1", 0)
-    remote.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(remote.serve, "127.0.0.1", 0, ssl=tls)
+    remote.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield remote
     finally:

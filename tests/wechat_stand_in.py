@@ -51,6 +51,7 @@ class FakeWeChat:
         return answer(given)
 
     def stable_token(self, asked: dict) -> bytes:
+        """The real rule, as far as these tests need it."""
         assert asked["secret"] == SECRET and asked["appid"] == APP_ID
         self.fetches += 1
         if asked["force_refresh"] or self.gives_new_each_time:
@@ -70,6 +71,7 @@ class Account:
 
     @property
     def client(self) -> wechat.WeChat:
+        """The first process."""
         return self.clients[0]
 
 
