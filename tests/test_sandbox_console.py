@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
@@ -20,11 +20,18 @@ from sandbox.world import World
 class Site(RequestHandler):
     """A site of the outside with a cookie, a form, a sheet and a security policy."""
 
+    called_back = 0
+
     async def get(self, path) -> None:
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         self.set_header("X-Frame-Options", "DENY")
         if path == "go":
             self.redirect("/landed?a=1")
+        elif path == "oauth":
+            self.redirect(self.get_query_argument("to") + "#wechat_redirect")
+        elif path == "back":
+            Site.called_back += 1
+            self.write(self.get_query_argument("code"))
         elif path == "a.css":
             self.set_header("Content-Type", "text/css")
             self.write("b{background:url(/b.png)}")
@@ -142,6 +149,23 @@ async def test_a_form_in_a_phone_says_where_it_comes_from(desk, pc):
     )
     answer = await AsyncHTTPClient().fetch(request)
     assert answer.body.decode().startswith(desk["site"] + " a")
+
+
+@pytest.mark.gen_test
+async def test_wechat_knows_who_holds_the_phone_in_the_console_too(desk, pc):
+    box, Site.called_back = desk["box"], 0
+    box.phone("anna").person.callback_twice = True
+    query = {"appid": box.account.app_id, "redirect_uri": desk["site"] + "/back", "response_type": "code"}
+    query |= {"scope": "snsapi_userinfo", "state": "a1"}
+    authorise = f"{box.wechat_open_url}/connect/oauth2/authorize?{urlencode(query)}"
+    url = desk["site"] + "/oauth?" + urlencode({"to": authorise})
+    page = await pc.open(box.console_url + to_phone("anna", url))
+    assert "小安" in page.text
+    page = await pc.tap("allow")
+    assert box.account.oauth.exchange(page.body)["openid"] == box.phone("anna").openid
+    assert Site.called_back == 2
+    planet = await pc.open(box.console_url + to_phone("anna", box.planet_url + "/"))
+    assert "小安" in planet.text
 
 
 @pytest.mark.gen_test
