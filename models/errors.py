@@ -17,7 +17,13 @@ class BusinessError(Exception):
     @property
     def message(self) -> str:
         """The sentence for the person, in Chinese."""
-        return self.says.format(**self.facts)
+        return self.facts.get("retold") or self.says.format(**self.facts)
+
+
+def retold(code: str, message: str) -> BusinessError:
+    """A "no" that was given before and is told again, in the same words."""
+    kinds = {kind.code: kind for kind in BusinessError.__subclasses__()}
+    return kinds.get(code, BusinessError)(retold=message)
 
 
 class NotFound(BusinessError):
@@ -146,6 +152,14 @@ class LinkTaken(BusinessError):
     code = "link_taken"
     status = 409
     says = "这个星球账号已经关联了另一位学员。请换用您自己的星球账号，或联系客服。"
+
+
+class Declined(BusinessError):
+    """He said no on the planet's page."""
+
+    code = "declined"
+    status = 200
+    says = "您没有同意关联，什么都没有改变。"
 
 
 class MembershipOver(BusinessError):

@@ -67,6 +67,7 @@ class LinkAttempt(OneTimeState):
     ip = CharField(max_length=64)
     user_agent = CharField(max_length=255)
     outcome = CharField(max_length=32, null=True)
+    said = CharField(max_length=255, default="")
     finished_at = UtcField(null=True)
     link = ForeignKeyField(Link, null=True)
 

@@ -1,18 +1,21 @@
 """Who is who: persons, their WeChat identities, sessions, and the states of signing in."""
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 from typing import Self
 
 from peewee import BooleanField, CharField, ForeignKeyField
 
 from models.base import DigestField, Row, UtcField
-from models.errors import NotFound, StartFromYourCourse, StateInvalid
+from models.errors import StartFromYourCourse, StateInvalid
 
 OA = "oa"
 WECHAT = "wechat"
 STATE_LIFE = timedelta(seconds=600)
 REPEAT_LIFE = timedelta(seconds=60)
+STATE_SHAPE = re.compile(r"[0-9a-f]{32}")
+CODE_SHAPE = re.compile(r"[\x21-\x7e]{1,512}")
 SESSION_IDLE = timedelta(days=7)
 SESSION_LIFE = timedelta(days=30)
 SESSION_TOUCH = timedelta(hours=1)
@@ -107,15 +110,8 @@ class OneTimeState(Row):
 class SignInState(OneTimeState):
     """The state of a WeChat OAuth round trip; `target` is the id of one of our own pages, never an address."""
 
-    target = CharField(max_length=191)
+    target = CharField(max_length=500)
     with_profile = BooleanField(default=False)
     person = ForeignKeyField(Person, null=True)
     refused = CharField(max_length=32, null=True)
-
-
-def person_of_openid(openid: str) -> Person:
-    """The person behind an openid of our own account; raises NotFound."""
-    identity = Identity.of_openid(openid)
-    if identity is None:
-        raise NotFound
-    return identity.person
+    said = CharField(max_length=255, default="")

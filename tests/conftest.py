@@ -9,7 +9,7 @@ from tornado.ioloop import IOLoop
 from services import database
 from tests.databases import Migrate
 
-pytest_plugins = ["tests.fixtures_databases"]
+pytest_plugins = ["tests.fixtures_databases", "tests.left_out", "tests.browser", "tests.site"]
 
 
 @pytest.fixture

@@ -14,13 +14,8 @@ MAY_IMPORT = {
     "h5": {"services", "models"},
     "sandbox": set(),
 }
-JOINERS = {"wxbot/server.py", "wxbot/__main__.py"}
-FILES = sorted(
-    path
-    for layer in MAY_IMPORT
-    for path in (ROOT / layer).rglob("*.py")
-    if "migrations" not in path.parts
-)
+JOINERS = {"wxbot/server.py", "wxbot/__main__.py", "wxbot/demo.py"}
+FILES = sorted(path for layer in MAY_IMPORT for path in (ROOT / layer).rglob("*.py") if "migrations" not in path.parts)
 
 
 def imported(path: Path) -> set[str]:

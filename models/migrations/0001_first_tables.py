@@ -263,6 +263,7 @@ def up(migrator, db):
         ip = CharField(max_length=64)
         user_agent = CharField()
         outcome = CharField(null=True, max_length=32)
+        said = CharField(default="")
         finished_at = UtcField(null=True)
         link = ForeignKeyField(Link, null=True)
 
@@ -404,10 +405,11 @@ def up(migrator, db):
         created_at = UtcField()
         expires_at = UtcField(index=True)
         used_at = UtcField(null=True)
-        target = CharField(max_length=191)
+        target = CharField(max_length=500)
         with_profile = BooleanField(default=False)
         person = ForeignKeyField(Person, null=True)
         refused = CharField(null=True, max_length=32)
+        said = CharField(default="")
 
         class Meta:
             database = db

@@ -1,0 +1,27 @@
+"""What a plain service may know beside its rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.config import Config
+
+
+class Clock(Protocol):
+    """Where the time comes from; tests and the sandbox hand in their own."""
+
+    def now(self) -> datetime:
+        """The moment, aware, in UTC."""
+
+    async def refresh(self) -> None:
+        """Look again, where the time lives elsewhere (`WXBOT_CLOCK_URL`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """What a service may know beside its rows: one reading of the clock, chance, and the settings."""
+
+    now: datetime
+    new_code: Callable[[int], str]
+    config: Config

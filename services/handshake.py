@@ -1,0 +1,92 @@
+"""The round trip to the planet, which recognises its own member; rows are touched only through `transact`."""
+
+import asyncio
+from dataclasses import dataclass
+
+from clients.errors import RemoteDown, RemoteRefused
+from clients.planets import PERSON_WAITS_SECONDS, WrongIssuer
+from clients.planets.partner import code_challenge
+from models.errors import BusinessError, Declined, RemoteAway, StateInvalid
+from models.links import LinkAttempt
+from models.people import CODE_SHAPE, STATE_SHAPE, digest
+from services import links, outbox
+from services.context import Context
+from services.env import Env
+
+A_PERSON_WAITS_SECONDS = 3.5
+LEAST_SECONDS = 0.5
+
+
+def callback_address(ctx: Context, provider: str) -> str:
+    """Where the planet sends the browser back to."""
+    return f"{ctx.config.base_url}/links/callback/{provider}"
+
+
+async def start(ctx: Context, **asked: str | int) -> str:
+    """Begin, and return the planet's address to send the browser to."""
+    departure = await ctx.transact(links.begin, **asked)
+    planet = ctx.planet(departure.provider)
+    return planet.authorize_url(
+        redirect_uri=callback_address(ctx, departure.provider), group_id=departure.group_id,
+        state=departure.state, code_challenge=code_challenge(departure.verifier),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """An attempt that has come back; only the first of its callers does the work."""
+
+    attempt_id: int
+    is_first: bool
+    verifier: str
+
+
+async def finish(ctx: Context, *, provider: str, browser: str, state: str, code: str, issuer: str, error: str) -> int:
+    """Take the planet's answer; returns the id of the attempt, whose page tells the outcome.
+
+    Raises, before any call out: StateInvalid, StartFromYourCourse. Twice is once.
+    """
+    planet = ctx.planet(provider)
+    if not STATE_SHAPE.fullmatch(state):
+        raise StateInvalid
+    try:
+        planet.check_issuer(issuer)
+    except WrongIssuer:
+        raise StateInvalid from None
+    came = await ctx.transact(take_return, provider=provider, state=state, browser=browser)
+    if not came.is_first:
+        return came.attempt_id
+    if error or not CODE_SHAPE.fullmatch(code):
+        away = RemoteAway(who="星球") if error else StateInvalid()
+        no = Declined() if error == "access_denied" else away
+        await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=no)
+    else:
+        await recognise(ctx, provider, came, code)
+    return came.attempt_id
+
+
+def take_return(env: Env, *, provider: str, state: str, browser: str) -> Return:
+    """Use the state up, if it is this browser's, this provider's, and still good."""
+    attempt = LinkAttempt.of(state, browser_hash=digest(browser), now=env.now)
+    if attempt.provider != provider:
+        raise StateInvalid
+    return Return(attempt.id, attempt.take(now=env.now), attempt.code_verifier)
+
+
+async def recognise(ctx: Context, provider: str, came: Return, code: str) -> None:
+    """Ask the planet who this is there, complete the link, and try to deliver the membership at once."""
+    until = asyncio.get_running_loop().time() + A_PERSON_WAITS_SECONDS
+    back = {"redirect_uri": callback_address(ctx, provider), "verifier": came.verifier}
+    try:
+        member = await ctx.planet(provider).exchange(code=code, within=PERSON_WAITS_SECONDS, **back)
+        who = {"member_uid": member.member_uid, "display_name": member.display_name}
+        membership_id = await ctx.transact(links.complete, attempt_id=came.attempt_id, **who)
+    except RemoteDown:
+        await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=RemoteAway(who="星球"))
+    except RemoteRefused:
+        await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=StateInvalid())
+    except BusinessError as no:
+        await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=no)
+    else:
+        left = max(LEAST_SECONDS, until - asyncio.get_running_loop().time())
+        await outbox.deliver_now(ctx, kind=outbox.MEMBERSHIP, subject=membership_id, within=left)

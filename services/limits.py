@@ -1,0 +1,66 @@
+"""How often one may ask: counted in Redis for all processes, in memory while Redis is away."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from models.errors import TooMany
+from services.env import Clock
+
+MOST_LOCAL_KEYS = 10_000
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `most` in a window of `seconds`."""
+
+    most: int
+    seconds: int
+
+
+LIMITS = {
+    "sign_in": Limit(30, 60),
+    "link": Limit(10, 60),
+    "code": Limit(60, 3600),
+    "change": Limit(60, 60),
+    "picture": Limit(120, 60),
+    "api": Limit(6000, 60),
+    "api_key": Limit(60, 60),
+}
+
+
+@dataclass(slots=True)
+class Limits:
+    """Counts for each limit and person, browser or address; `factor` multiplies every limit (for load tests)."""
+
+    redis: Any
+    clock: Clock
+    factor: int = 1
+    local: dict[str, int] = field(default_factory=dict)
+
+    async def check(self, name: str, who: str) -> None:
+        """Count one more of `who`; raises TooMany above the limit. Without Redis each process counts for itself."""
+        limit = LIMITS[name]
+        window, rest = divmod(int(self.clock.now().timestamp()), limit.seconds)
+        count = await self._count(f"wxbot:limit:{name}:{who}:{window}", limit.seconds)
+        if count > limit.most * self.factor:
+            raise TooMany(retry_after=limit.seconds - rest)
+
+    async def _count(self, key: str, seconds: int) -> int:
+        try:
+            count = await self.redis.incr(key)
+            if count == 1:
+                await self.redis.expire(key, seconds)
+        except (RedisError, OSError) as problem:
+            log.warning("limits are counted in this process only", why=type(problem).__name__)
+            return self._count_here(key)
+        return count
+
+    def _count_here(self, key: str) -> int:
+        if len(self.local) >= MOST_LOCAL_KEYS:
+            self.local.clear()  # bounded memory matters more than exact counts for the time without Redis
+        self.local[key] = self.local.get(key, 0) + 1
+        return self.local[key]

@@ -1,0 +1,198 @@
+"""The heart: from the click on 星球 to a link, and back."""
+
+from dataclasses import dataclass
+
+from models import audit
+from models.access import Grant
+from models.catalogue import Course, CoursePlanet
+from models.errors import (
+    AlreadyLinked,
+    BusinessError,
+    LinkTaken,
+    NotEnrolled,
+    NotFound,
+    PairingNotLive,
+    StateInvalid,
+    WaiverNotAgreed,
+)
+from models.links import (
+    WAIVER_TEXT,
+    WAIVER_VERSION,
+    Link,
+    LinkAttempt,
+    Membership,
+    RefundWaiver,
+    check_relink,
+    text_digest,
+)
+from models.people import STATE_LIFE, digest
+from services import access, memberships, people
+from services.env import Env
+
+LINKED = "linked"
+LINKABLE = ("purchase", "order", "seat", "gift")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the confirm page shows before anything is agreed to."""
+
+    course_slug: str
+    course_title: str
+    planet_title: str
+    lecturer_name: str
+    order_tail: str
+    days: int
+    waiver_text: str
+    waiver_version: str
+    linked_as: str | None
+
+
+def offer(env: Env, *, person_id: int, course_slug: str) -> Offer:
+    """What would be linked; raises NotEnrolled, PairingNotLive, or AlreadyLinked when nothing is left to link."""
+    pairing = live_pairing(course_slug)
+    grant = choose_grant(env, person_id=person_id, course_id=pairing.course_id)
+    link = active_link(person_id, pairing.planet.provider)
+    return Offer(
+        course_slug=course_slug, course_title=pairing.course.title, planet_title=pairing.planet.title,
+        lecturer_name=pairing.planet.owner.name, order_tail=grant.source_tail, days=pairing.planet.days,
+        waiver_text=WAIVER_TEXT, waiver_version=WAIVER_VERSION, linked_as=link.display_name if link else None,
+    )  # fmt: skip
+
+
+def live_pairing(course_slug: str) -> CoursePlanet:
+    """The course's pairing, live; raises NotFound for an unknown course, PairingNotLive."""
+    course = Course.find(slug=course_slug)
+    pairing = CoursePlanet.get_or_none(course=course)
+    if pairing is None:
+        raise PairingNotLive
+    pairing.check_live()
+    return pairing
+
+
+def choose_grant(env: Env, *, person_id: int, course_id: int) -> Grant:
+    """The oldest live right to the course that has no membership yet (L5)."""
+    live = access.live_grants(env, person_id=person_id, course_id=course_id)
+    linkable = [grant for grant in live if grant.source in LINKABLE]
+    if not linkable:
+        raise NotEnrolled
+    taken = {m.active_grant for m in Membership.select().where(Membership.active_grant.in_([g.id for g in linkable]))}
+    free = [grant for grant in linkable if grant.id not in taken]
+    if not free:
+        raise AlreadyLinked
+    return free[0]
+
+
+def active_links(person_id: int) -> list[Link]:
+    """The links of a person, oldest first."""
+    return list(Link.select().where(Link.active_person == person_id).order_by(Link.id))
+
+
+def active_link(person_id: int, provider: str) -> Link | None:
+    """The one active link of a person at a provider."""
+    return Link.get_or_none(provider=provider, active_person=person_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What the hand-over to the planet needs."""
+
+    provider: str
+    group_id: str
+    state: str
+    verifier: str
+
+
+def begin(
+    env: Env, *, person_id: int, browser: str, course_slug: str, agreed: str, ip: str, user_agent: str
+) -> Departure:
+    """Keep what he agreed to and prepare the hand-over; nothing takes effect before the planet has recognised him."""
+    pairing = live_pairing(course_slug)
+    grant = choose_grant(env, person_id=person_id, course_id=pairing.course_id)
+    if agreed != WAIVER_VERSION:
+        raise WaiverNotAgreed
+    check_relink(earlier_memberships(grant), member_uid=None, now=env.now)
+    state, verifier = env.new_code(128), env.new_code(256)
+    LinkAttempt.create(
+        state_hash=digest(state), browser_hash=digest(browser), created_at=env.now, expires_at=env.now + STATE_LIFE,
+        person=person_id, grant=grant, planet=pairing.planet, provider=pairing.planet.provider,
+        code_verifier=verifier, text_version=WAIVER_VERSION, text_hash=text_digest(WAIVER_TEXT),
+        openid=people.openid_of(person_id), ip=ip[:64], user_agent=user_agent[:255],
+    )  # fmt: skip
+    return Departure(pairing.planet.provider, pairing.planet.group_id, state, verifier)
+
+
+def earlier_memberships(grant: Grant) -> list[Membership]:
+    """What the purchase has given so far, with the links."""
+    return list(Membership.select(Membership, Link).join(Link).where(Membership.grant == grant))
+
+
+def refuse(env: Env, *, attempt_id: int, no: BusinessError) -> None:
+    """Keep the "no" as the outcome of the attempt, for its page."""
+    open_still = (LinkAttempt.id == attempt_id, LinkAttempt.outcome.is_null())
+    LinkAttempt.change_if(*open_still, outcome=no.code, said=no.message, finished_at=env.now)
+
+
+def complete(env: Env, *, attempt_id: int, member_uid: str, display_name: str) -> int:
+    """One transaction: the link, the waiver in effect, the membership and its message out; the membership's id.
+
+    Raises NotEnrolled when the right ended meanwhile, PairingNotLive, LinkTaken, AlreadyLinked, MembershipOver,
+    RelinkLimit.
+    """
+    attempt = LinkAttempt.find(id=attempt_id)
+    grant = hold_grant(env, attempt.grant_id)
+    if not CoursePlanet.find(course=grant.course_id, planet=attempt.planet_id).is_live:
+        raise PairingNotLive
+    check_relink(earlier_memberships(grant), member_uid=member_uid, now=env.now)
+    link = link_for(env, attempt, member_uid=member_uid, display_name=display_name)
+    membership = memberships.open_for(env, link=link, grant=grant, planet=attempt.planet)
+    put_waiver_in_effect(env, attempt, link)
+    done = (LinkAttempt.id == attempt.id, LinkAttempt.outcome.is_null())
+    if not LinkAttempt.change_if(*done, outcome=LINKED, finished_at=env.now, link=link):
+        raise StateInvalid
+    who = f"person:{attempt.person_id}"
+    audit.record(at=env.now, who=who, action="link", subject=f"link:{link.id}", new=f"grant:{grant.id}")
+    return membership.id
+
+
+def hold_grant(env: Env, grant_id: int) -> Grant:
+    """The right, still live, and locked until the end of the transaction, so that a refund cannot pass by."""
+    if not Grant.change_if(Grant.id == grant_id, Grant.live(now=env.now), starts_at=Grant.starts_at):
+        raise NotEnrolled
+    return Grant.get_by_id(grant_id)
+
+
+def link_for(env: Env, attempt: LinkAttempt, *, member_uid: str, display_name: str) -> Link:
+    """The person's active link to this planet account, made if it is the first; two UNIQUE pairs decide races."""
+    Link.add_once(
+        person=attempt.person_id, provider=attempt.provider, member_uid=member_uid, display_name=display_name[:128],
+        linked_at=env.now, active_person=attempt.person_id, active_uid=member_uid,
+    )  # fmt: skip
+    owner = Link.get_or_none(provider=attempt.provider, active_uid=member_uid)
+    if owner is None:
+        raise AlreadyLinked  # this person has a link to another account
+    if owner.person_id != attempt.person_id:
+        raise LinkTaken
+    return owner
+
+
+def put_waiver_in_effect(env: Env, attempt: LinkAttempt, link: Link) -> None:
+    """What was agreed to before the hand-over counts from now on (B2)."""
+    RefundWaiver.create(
+        person=attempt.person_id, grant=attempt.grant_id, link=link, attempt=attempt,
+        text_version=attempt.text_version, text_hash=attempt.text_hash, text=WAIVER_TEXT,
+        agreed_at=attempt.created_at, effective_at=env.now,
+        openid=attempt.openid, ip=attempt.ip, user_agent=attempt.user_agent,
+    )  # fmt: skip
+
+
+def unlink(env: Env, *, link_id: int, person_id: int, who: str, reason: str) -> None:
+    """End a link of this person and every membership that came through it; waivers stay (L6)."""
+    link = Link.find(id=link_id, person=person_id)
+    active = (Link.id == link.id, Link.unlinked_at.is_null())
+    gone = {"unlinked_at": env.now, "unlinked_by": who, "unlinked_reason": reason}
+    if not Link.change_if(*active, active_person=None, active_uid=None, **gone):
+        raise NotFound
+    for membership in link.memberships.where(Membership.active_grant.is_null(False)):
+        memberships.end(env, membership, reason="unlink")
+    audit.record(at=env.now, who=who, action="unlink", subject=f"link:{link.id}", reason=reason)

@@ -1,0 +1,138 @@
+"""The year of Q&A at the planet that a purchase gives: opened, ended, and told to the planet."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from clients.errors import RemoteRefused
+from clients.planets import Reason, RevokeReason
+from models.access import Grant
+from models.base import shanghai_day
+from models.catalogue import Planet
+from models.errors import AlreadyLinked, MembershipOver
+from models.links import Link, Membership
+from services import notices, outbox
+from services.context import Context
+from services.env import Env
+
+REASONS = {"purchase": "course_purchase", "order": "course_purchase", "seat": "enterprise_seat", "gift": "gift"}
+
+
+def open_for(env: Env, *, link: Link, grant: Grant, planet: Planet) -> Membership:
+    """Give the purchase its membership through this link; raises AlreadyLinked when it has one, MembershipOver."""
+    starts_at, ends_at = year_of(env, link=link, grant=grant, planet=planet)
+    ref = f"m{env.new_code(96)}"
+    is_first = Membership.add_once(
+        link=link, grant=grant, planet=planet, ref=ref, reason=REASONS[grant.source], active_grant=grant.id,
+        starts_at=starts_at, ends_at=ends_at, created_at=env.now,
+    )  # fmt: skip
+    if not is_first:
+        raise AlreadyLinked
+    membership = Membership.find(ref=ref)
+    tell_planet(env, membership)
+    return membership
+
+
+def year_of(env: Env, *, link: Link, grant: Grant, planet: Planet) -> tuple[datetime, datetime]:
+    """When the membership starts and ends (R2, L6).
+
+    A purchase's year runs from its first link; linked again it gets the rest. A second purchase's year starts
+    where the first one ends. A year that had not begun when it was unlinked is still whole.
+    """
+    before = Membership.select().where(Membership.grant == grant).order_by(Membership.id.desc()).first()
+    if before and before.starts_at < (before.revoked_at or env.now):
+        if before.ends_at <= env.now:
+            raise MembershipOver
+        return env.now, before.ends_at
+    others = Membership.select().join(Link).where(Link.person == link.person_id, Membership.planet == planet)
+    ends = [other.ends_at for other in others if other.is_live(now=env.now)]
+    starts_at = max([env.now, *ends])
+    return starts_at, starts_at + timedelta(days=planet.days)
+
+
+def end(env: Env, membership: Membership, *, reason: str) -> bool:
+    """Take it back; True for the one who did. The planet is told through the outbox."""
+    mine = (Membership.id == membership.id, Membership.revoked_at.is_null())
+    gone = {"revoked_at": env.now, "revoked_reason": reason, "active_grant": None}
+    if not Membership.change_if(*mine, version=Membership.version + 1, **gone):
+        return False
+    tell_planet(env, membership)
+    return True
+
+
+def close_gap(env: Env, *, person_id: int, planet_id: int) -> None:
+    """Move later years forward to where the ones before them now end (R2: a refund leaves no gap)."""
+    mine = Membership.select().join(Link).where(Link.person == person_id, Membership.planet == planet_id)
+    live = sorted((m for m in mine if m.is_live(now=env.now)), key=lambda m: m.starts_at)
+    free_at = env.now
+    for membership in live:
+        if membership.starts_at > free_at:
+            length = membership.ends_at - membership.starts_at
+            moved = {"starts_at": free_at, "ends_at": free_at + length, "version": Membership.version + 1}
+            Membership.update(**moved).where(Membership.id == membership.id).execute()
+            membership.ends_at = free_at + length
+            tell_planet(env, membership)
+        free_at = max(free_at, membership.ends_at)
+
+
+def tell_planet(env: Env, membership: Membership) -> None:
+    """Put the change into the outbox; changes of one link go out in order."""
+    outbox.enqueue(env, kind=outbox.MEMBERSHIP, subject=membership.id, lane=f"link:{membership.link_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the planet should know of one membership, and as of which version."""
+
+    provider: str
+    group_id: str
+    ref: str
+    member_uid: str
+    ends_at: datetime
+    reason: str
+    revoked_reason: RevokeReason | None
+    version: int
+
+
+def wanted(env: Env, *, membership_id: int) -> Wanted:
+    """The latest of what we want."""
+    m = Membership.find(id=membership_id)
+    revoked = RevokeReason(m.revoked_reason) if m.revoked_at else None
+    return Wanted(
+        provider=m.planet.provider, group_id=m.planet.group_id, ref=m.ref, member_uid=m.link.member_uid,
+        ends_at=m.ends_at, reason=m.reason, revoked_reason=revoked, version=m.version,
+    )  # fmt: skip
+
+
+@outbox.delivers(outbox.MEMBERSHIP)
+async def deliver(ctx: Context, membership_id: int, within: float) -> None:
+    """Tell the planet the latest, under the same `ref` however often; a newer change wins over this one."""
+    want = await ctx.read(wanted, membership_id=membership_id)
+    planet = ctx.planet(want.provider)
+    there = {"group_id": want.group_id, "ref": want.ref, "within": within}
+    try:
+        if want.revoked_reason:
+            await planet.revoke(**there, reason=want.revoked_reason)
+        else:
+            whom = {"member_uid": want.member_uid, "ends_at": want.ends_at}
+            await planet.grant(**there, **whom, reason=Reason(want.reason))
+    except RemoteRefused as problem:
+        await ctx.transact(note_refused, membership_id=membership_id, code=problem.code)
+        raise
+    await ctx.transact(note_delivered, membership_id=membership_id, version=want.version)
+
+
+def note_refused(env: Env, *, membership_id: int, code: str) -> None:
+    """The planet said no for good: paid and not served, for a person to look at (R3)."""
+    Membership.update(refused_code=code[:64]).where(Membership.id == membership_id).execute()
+
+
+def note_delivered(env: Env, *, membership_id: int, version: int) -> None:
+    """The planet has confirmed a version; versions only grow. The person is told once, of the first."""
+    older = (Membership.id == membership_id, Membership.delivered_version < version)
+    if not Membership.change_if(*older, delivered_version=version, delivered_at=env.now, refused_code=None):
+        return
+    membership = Membership.find(id=membership_id)
+    if membership.revoked_at is None and version == 1:
+        until = shanghai_day(membership.ends_at)
+        text = f"星球「{membership.planet.title}」已开通，有效期至 {until}。现在可以进入星球提问了。"
+        notices.tell(env, person_id=membership.link.person_id, text=text)

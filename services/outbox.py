@@ -1,0 +1,183 @@
+"""What the outside must hear: written with its cause, sent after commit, at least once, in order for each lane."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from peewee import fn
+from prometheus_client import Counter
+
+from clients.errors import RemoteDown, RemoteRefused
+from models.delivery import OutboxItem
+from services.context import Context
+from services.env import Env
+
+MEMBERSHIP = "membership"
+NOTICE = "notice"
+LEASE = timedelta(seconds=60)
+AT_ONCE = 8
+LATER, REFUSED, UNKNOWN = "later", "refused", "unknown"
+log = structlog.get_logger()
+sent = Counter("wxbot_outbox_sent", "deliveries by kind and outcome", ["kind", "outcome"])
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One leased item: what to tell whom, and up to which change."""
+
+    id: int
+    kind: str
+    subject: int
+    wanted: int
+
+
+Delivery = Callable[[Context, int, float], Awaitable[None]]
+deliveries: dict[str, Delivery] = {}
+
+
+def delivers(kind: str) -> Callable[[Delivery], Delivery]:
+    """Name the function that delivers items of a kind; it raises RemoteDown or RemoteRefused."""
+
+    def register(deliver: Delivery) -> Delivery:
+        deliveries[kind] = deliver
+        return deliver
+
+    return register
+
+
+def enqueue(env: Env, *, kind: str, subject: int, lane: str) -> None:
+    """Tell the outside of a change of `subject`; a change that is not yet told is told together with this one."""
+    moments = {"wanted_at": env.now, "due_at": env.now}
+    if OutboxItem.add_once(kind=kind, subject=subject, lane=lane, created_at=env.now, **moments):
+        return
+    fresh = {"wanted": OutboxItem.wanted + 1, "attempts": 0, "done_at": None, "gave_up_at": None, **moments}
+    OutboxItem.update(**fresh).where(OutboxItem.kind == kind, OutboxItem.subject == subject).execute()
+
+
+def lease_due(env: Env, *, holder: str) -> list[Job]:
+    """Take what is due and free, at most one of each lane; nobody else sends these for a minute."""
+    earlier = OutboxItem.alias()
+    blocked = earlier.select(earlier.id).where(
+        earlier.lane == OutboxItem.lane,
+        earlier.id < OutboxItem.id,
+        earlier.done < earlier.wanted,
+        earlier.gave_up_at.is_null(),
+    )
+    free = OutboxItem.leased_until.is_null() | (OutboxItem.leased_until <= env.now)
+    due = (OutboxItem.due_at <= env.now) & OutboxItem.gave_up_at.is_null()
+    found = OutboxItem.select().where(due, free, ~fn.EXISTS(blocked)).order_by(OutboxItem.due_at).limit(AT_ONCE)
+    return [job for item in found if (job := lease(env, item, holder=holder))]
+
+
+def lease_one(env: Env, *, kind: str, subject: int, holder: str) -> Job | None:
+    """Take one item at once, if it is due and free."""
+    item = OutboxItem.get_or_none(kind=kind, subject=subject)
+    return lease(env, item, holder=holder) if item and item.due_at and not item.gave_up_at else None
+
+
+def lease(env: Env, item: OutboxItem, *, holder: str) -> Job | None:
+    """One conditional UPDATE decides who sends it."""
+    free = OutboxItem.leased_until.is_null() | (OutboxItem.leased_until <= env.now)
+    same = (OutboxItem.id == item.id, free, OutboxItem.wanted == item.wanted, OutboxItem.due_at.is_null(False))
+    if not OutboxItem.change_if(*same, leased_by=holder, leased_until=env.now + LEASE):
+        return None
+    return Job(id=item.id, kind=item.kind, subject=item.subject, wanted=item.wanted)
+
+
+def settle_sent(env: Env, *, job: Job, holder: str) -> None:
+    """Done up to what was seen; a change that came meanwhile stays due."""
+    mine = (OutboxItem.id == job.id, OutboxItem.leased_by == holder)
+    let_go = {"leased_by": None, "leased_until": None, "error": None, "error_class": None}
+    if not OutboxItem.change_if(
+        *mine, OutboxItem.wanted == job.wanted, done=job.wanted, done_at=env.now, due_at=None, **let_go
+    ):
+        OutboxItem.change_if(*mine, done=job.wanted, **let_go)
+
+
+def settle_failed(env: Env, *, job: Job, holder: str, error: str, error_class: str) -> None:
+    """Try again later, or hand it to the operator's list."""
+    item = OutboxItem.find(id=job.id)
+    spread = int(env.new_code(32), 16) / 2**31 - 1
+    item.attempts += 1
+    due_at = None if error_class == REFUSED else item.retry_at(now=env.now, spread=spread)
+    OutboxItem.change_if(
+        OutboxItem.id == job.id,
+        OutboxItem.leased_by == holder,
+        attempts=item.attempts,
+        leased_by=None,
+        leased_until=None,
+        due_at=due_at,
+        gave_up_at=None if due_at else env.now,
+        error=error[:255],
+        error_class=error_class,
+    )
+
+
+async def deliver(ctx: Context, job: Job, *, within: float) -> bool:
+    """Send one leased item within so many seconds; True when the outside has heard it."""
+    holder = ctx.process_id
+    try:
+        await deliveries[job.kind](ctx, job.subject, within)
+    except RemoteDown as problem:
+        outcome = UNKNOWN if problem.unknown else LATER
+        await ctx.transact(settle_failed, job=job, holder=holder, error=str(problem), error_class=outcome)
+    except RemoteRefused as problem:
+        outcome = REFUSED
+        await ctx.transact(settle_failed, job=job, holder=holder, error=str(problem), error_class=outcome)
+    else:
+        outcome = "sent"
+        await ctx.transact(settle_sent, job=job, holder=holder)
+    sent.labels(job.kind, outcome).inc()
+    log.info("outbox item tried", item=job.id, kind=job.kind, outcome=outcome)
+    return outcome == "sent"
+
+
+async def deliver_now(ctx: Context, *, kind: str, subject: int, within: float) -> bool:
+    """Send one item while a person waits; what does not work out is left to the worker."""
+    job = await ctx.transact(lease_one, kind=kind, subject=subject, holder=ctx.process_id)
+    return await deliver(ctx, job, within=within) if job else False
+
+
+async def deliver_due(ctx: Context) -> int:
+    """Send what is due, until nothing is left; how many were heard."""
+    heard = 0
+    while jobs := await ctx.transact(lease_due, holder=ctx.process_id):
+        heard += sum(await asyncio.gather(*(deliver(ctx, job, within=10) for job in jobs)))
+    return heard
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A line of the operator's list: what is not delivered, since when, and why."""
+
+    id: int
+    kind: str
+    subject: int
+    since: datetime
+    attempts: int
+    gave_up: bool
+    error_class: str
+    error: str
+
+
+def undelivered(env: Env) -> list[Waiting]:
+    """Everything that the outside has not heard yet, oldest first."""
+    rows = OutboxItem.select().where(OutboxItem.done < OutboxItem.wanted).order_by(OutboxItem.wanted_at)
+    return [waiting_line(row) for row in rows]
+
+
+def waiting_line(row: OutboxItem) -> Waiting:
+    """One item as a line of the list."""
+    why = {"error_class": row.error_class or "", "error": row.error or ""}
+    place = {"id": row.id, "kind": row.kind, "subject": row.subject, "since": row.wanted_at}
+    return Waiting(**place, attempts=row.attempts, gave_up=row.gave_up_at is not None, **why)
+
+
+def retry(env: Env, *, item_id: int | None) -> int:
+    """Make one item, or all that wait or were given up, due now; how many."""
+    waiting = OutboxItem.done < OutboxItem.wanted
+    chosen = waiting if item_id is None else waiting & (OutboxItem.id == item_id)
+    again = {"due_at": env.now, "wanted_at": env.now, "attempts": 0, "gave_up_at": None}
+    return OutboxItem.update(**again).where(chosen).execute()

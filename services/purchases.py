@@ -1,0 +1,233 @@
+"""Purchases of platforms that keep their own shop: told once, claimed once, taken back when refunded there (B4)."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from models import audit
+from models.access import PURCHASE, Grant
+from models.base import shanghai_day
+from models.catalogue import Course
+from models.errors import AccessDenied, ClaimTaken, NotFound, OrderNoTaken, Waived, WrongInput
+from models.links import RefundWaiver
+from models.orders import ORDER_NO, Platform, Purchase
+from models.people import Person, digest
+from services import access, people, signing
+from services.env import Env
+
+PLATFORM_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+MOST_FEN = 100_000_000
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Openid = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{6,64}$")]
+Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{6,20}$")]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$")]
+
+
+class PurchaseBody(BaseModel):
+    """What a platform tells of one purchase; the person is known by openid, else by phone or e-mail."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    course: Slug
+    openid: Openid | None = None
+    phone: Phone | None = None
+    email: Email | None = None
+    paid_fen: Annotated[int, Field(ge=0, le=MOST_FEN)]
+    paid_at: Annotated[AwareDatetime, Field(strict=False)]
+
+    @model_validator(mode="after")
+    def check_person(self) -> "PurchaseBody":
+        """Somebody must have bought it."""
+        if not (self.openid or self.phone or self.email):
+            raise ValueError("openid, phone or email is needed")
+        return self
+
+
+def parse_body(raw: bytes | dict[str, Any]) -> PurchaseBody:
+    """The body of a PUT, or one line of a CSV; raises WrongInput naming the first field at fault."""
+    try:
+        return PurchaseBody.model_validate(raw) if isinstance(raw, dict) else PurchaseBody.model_validate_json(raw)
+    except ValidationError as wrong:
+        first = wrong.errors(include_input=False, include_url=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "body"
+        raise WrongInput(what=f"{field}: {first['msg']}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseAnswer:
+    """What the platform sees of a purchase, now."""
+
+    platform: str
+    order_no: str
+    course: str
+    status: str
+    claim_url: str | None
+    waived_at: str | None
+
+
+def add_platform(env: Env, *, name: str) -> str:
+    """Make a key for a platform, shown once; a second call for the same name replaces the key."""
+    if not PLATFORM_NAME.fullmatch(name):
+        raise WrongInput(what="a platform's name has lower-case letters, digits and hyphens, at most 32")
+    key = env.new_code(256)
+    if not Platform.add_once(name=name, key_hash=digest(key), created_at=env.now):
+        Platform.update(key_hash=digest(key)).where(Platform.name == name).execute()
+    audit.record(at=env.now, who="command", action="platform key made", subject=f"platform:{name}")
+    return key
+
+
+def check_key(env: Env, *, name: str, key: str, platform: str) -> None:
+    """Raise AccessDenied unless the key is this platform's; the same for an unknown platform."""
+    known = Platform.get_or_none(name=name)
+    right = known.key_hash if known else digest("no such platform")
+    if not hmac.compare_digest(right, digest(key)) or known is None or name != platform:
+        raise AccessDenied
+
+
+def put(env: Env, *, platform: str, order_no: str, body: PurchaseBody) -> tuple[PurchaseAnswer, bool]:
+    """Register a purchase; (answer, True when it is new). The same body again is the same purchase.
+
+    Raises NotFound for an unknown course, OrderNoTaken when the number came with another body.
+    """
+    if not ORDER_NO.fullmatch(order_no):
+        raise WrongInput(what="order_no: 1 to 64 of letters, digits, _ . -")
+    shop = Platform.find(name=platform)
+    course = Course.get_or_none(slug=body.course)
+    if course is None:
+        raise WrongInput(what=f"course: unknown course {body.course}")
+    is_new = Purchase.add_once(
+        platform=shop, order_no=order_no, course=course, phone=body.phone, email=body.email, created_at=env.now,
+        paid_fen=body.paid_fen, paid_at=body.paid_at, body_digest=body_fingerprint(env, body),
+    )  # fmt: skip
+    purchase = Purchase.get(platform=shop, order_no=order_no)
+    if is_new:
+        assign(env, purchase, body)
+    elif not signing.is_fingerprint(env.config, "purchase", body.model_dump_json(), purchase.body_digest):
+        raise OrderNoTaken
+    return answer(env, Purchase.get_by_id(purchase.id)), is_new
+
+
+def body_fingerprint(env: Env, body: PurchaseBody) -> str:
+    """Tells the same body from another without keeping the phone number in it."""
+    return signing.fingerprint(env.config.secret_keys[0], "purchase", body.model_dump_json())
+
+
+def assign(env: Env, purchase: Purchase, body: PurchaseBody) -> None:
+    """Give the course to the known person at once; for anybody else make the claim link."""
+    if body.openid:
+        person = people.person_with_openid(env, body.openid)
+        purchase.take(person, now=env.now)
+        give(env, purchase, person)
+    else:
+        code = signing.short_code(env.config.secret_keys[0], "claim", purchase.source_ref)
+        Purchase.update(claim_hash=digest(code)).where(Purchase.id == purchase.id).execute()
+
+
+def give(env: Env, purchase: Purchase, person: Person) -> None:
+    """The right to the course, from the moment it was paid."""
+    starts_at = min(purchase.paid_at, env.now)
+    where = {"source": PURCHASE, "source_ref": purchase.source_ref, "course": purchase.course}
+    access.give(env, person=person, starts_at=starts_at, **where)
+
+
+def answer(env: Env, purchase: Purchase) -> PurchaseAnswer:
+    """The purchase as its platform sees it."""
+    code = claim_code(env, purchase) if purchase.status == "claimable" else None
+    waiver = waiver_of(purchase)
+    return PurchaseAnswer(
+        platform=purchase.platform.name, order_no=purchase.order_no, course=purchase.course.slug,
+        status=purchase.status, claim_url=f"{env.config.base_url}/claims/{code}" if code else None,
+        waived_at=waiver.effective_at.isoformat().replace("+00:00", "Z") if waiver else None,
+    )  # fmt: skip
+
+
+def claim_code(env: Env, purchase: Purchase) -> str | None:
+    """The claim link's code, derived again; whichever of our keys made it."""
+    codes = (signing.short_code(key, "claim", purchase.source_ref) for key in env.config.secret_keys)
+    return next((code for code in codes if digest(code) == purchase.claim_hash), None)
+
+
+def grant_of(purchase: Purchase) -> Grant | None:
+    """The right that came from it."""
+    return Grant.get_or_none(source=PURCHASE, source_ref=purchase.source_ref, course=purchase.course_id)
+
+
+def waiver_of(purchase: Purchase) -> RefundWaiver | None:
+    """The first waiver in effect for it, if its planet was entered."""
+    grant = grant_of(purchase)
+    return RefundWaiver.select().where(RefundWaiver.grant == grant).order_by(RefundWaiver.id).first() if grant else None
+
+
+def find(env: Env, *, platform: str, order_no: str) -> PurchaseAnswer:
+    """The purchase as it stands; raises NotFound."""
+    return answer(env, by_number(platform, order_no))
+
+
+def by_number(platform: str, order_no: str) -> Purchase:
+    """A platform's purchase by its own number; raises NotFound."""
+    return Purchase.find(platform=Platform.find(name=platform), order_no=order_no)
+
+
+def refund(env: Env, *, platform: str, order_no: str, override: str) -> PurchaseAnswer:
+    """It was refunded at the platform: the right ends, and what hung on it. Again is the same.
+
+    Raises Waived when its planet was entered, unless `override` gives a reason (recorded).
+    """
+    purchase = by_number(platform, order_no)
+    refunded = {"refunded_at": env.now, "refund_override": override[:255] or None}
+    if Purchase.change_if(Purchase.id == purchase.id, Purchase.refunded_at.is_null(), **refunded):
+        if grant := grant_of(purchase):
+            access.take_back(env, grant, reason="refund")  # locks the right before the waiver is looked for
+        waiver = waiver_of(purchase)
+        if waiver and not override:
+            raise Waived(waived_at=shanghai_day(waiver.effective_at))
+        who, subject = f"platform:{platform}", f"purchase:{purchase.id}"
+        audit.record(at=env.now, who=who, action="refunded at the platform", subject=subject, reason=override)
+    return answer(env, Purchase.get_by_id(purchase.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim link offers."""
+
+    course_slug: str
+    course_title: str
+    platform: str
+    order_tail: str
+    paid_at: datetime
+
+
+def claim_offer(env: Env, *, code: str) -> Claim:
+    """What may be claimed; raises NotFound for an unknown or refunded one, ClaimTaken."""
+    purchase = by_claim(code)
+    if purchase.person_id is not None:
+        raise ClaimTaken
+    return Claim(
+        course_slug=purchase.course.slug, course_title=purchase.course.title,
+        platform=purchase.platform.name, order_tail=purchase.order_tail, paid_at=purchase.paid_at,
+    )  # fmt: skip
+
+
+def by_claim(code: str) -> Purchase:
+    """The purchase behind a claim link; raises NotFound."""
+    purchase = Purchase.find(claim_hash=digest(code))
+    if purchase.refunded_at is not None:
+        raise NotFound
+    return purchase
+
+
+def claim(env: Env, *, code: str, person_id: int) -> str:
+    """Give the course to who opened the link; its slug. Twice by him is once; for a second person: ClaimTaken."""
+    purchase = by_claim(code)
+    person = Person.get_by_id(person_id)
+    if purchase.take(person, now=env.now):
+        give(env, purchase, person)
+        subject = f"purchase:{purchase.id}"
+        audit.record(at=env.now, who=f"person:{person_id}", action="claimed", subject=subject)
+    elif Purchase.get_by_id(purchase.id).person_id != person_id:
+        raise ClaimTaken
+    return purchase.course.slug

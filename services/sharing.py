@@ -1,0 +1,13 @@
+"""What a page of ours needs so that WeChat lets it set its share card."""
+
+from clients.errors import RemoteDown, RemoteRefused
+from models.errors import RemoteAway
+from services.context import Context
+
+
+async def signature(ctx: Context, *, path: str) -> dict[str, str | int]:
+    """wx.config's values for one of our own pages; raises RemoteAway while WeChat gives no ticket."""
+    try:
+        return await ctx.wechat.jsapi_signature(f"{ctx.config.base_url}{path}")
+    except (RemoteDown, RemoteRefused):
+        raise RemoteAway(who="微信") from None
