@@ -1,0 +1,206 @@
+"""What every page shares: who asks, how rows are reached, and how a "no" looks. Keep it small."""
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import structlog
+from tornado.web import HTTPError, MissingArgumentError, RequestHandler
+
+from h5 import pages
+from models.errors import BusinessError, NotFound, NotSignedIn, OpenInWechat, WrongInput
+from services import people
+from services.context import Context
+
+log = structlog.get_logger()
+HALF_A_DAY, MONTH = 43_200, 30
+SNIFF = "nosniff"
+PLAIN_NO = {
+    400: "请求的格式不对，请返回后重试。",
+    403: "这个页面停留太久，或不是从本站打开的。请返回刷新后再试。",
+    404: NotFound.says,
+    405: "这个地址不支持这样的操作。",
+}
+
+
+def signed_in(method: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Only for a signed-in person; anybody else is led to sign in and back to `target` of the handler."""
+
+    @wraps(method)
+    async def guarded(self: "BaseHandler", *args: str, **kwargs: Any) -> None:
+        if self.person is None:
+            raise NotSignedIn
+        await method(self, *args, **kwargs)
+
+    return guarded
+
+
+class BaseHandler(RequestHandler):
+    """One request: `person` is the signed-in visitor or None; raise to refuse, and nothing was changed."""
+
+    person: people.Visitor | None = None
+
+    @property
+    def ctx(self) -> Context:
+        """What the process holds."""
+        return self.settings["ctx"]
+
+    @property
+    def target(self) -> str:
+        """Where to come back to after signing in: the id of one of our own pages (see h5/oauth.py)."""
+        return "home"
+
+    async def prepare(self) -> None:
+        """Who asks, and when; before the method."""
+        self.ctx.in_flight += 1
+        self.rid = self.ctx.new_code(64)
+        structlog.contextvars.bind_contextvars(rid=self.rid)
+        await self.ctx.clock.refresh()
+        token = self.get_cookie(self.cookie("session"))
+        if token:
+            self.person = await self.ctx.read(people.visitor, token=token)
+        if self.person and self.person.wants_touch:
+            await self.ctx.transact(people.touch_session, token=token)
+
+    def cookie(self, name: str) -> str:
+        """A cookie's full name: bound to this very host wherever there is https."""
+        return f"__Host-{name}" if self.ctx.config.is_https else name
+
+    def keep(self, name: str, value: str, days: float) -> None:
+        """Set one of our cookies."""
+        safe = {"secure": self.ctx.config.is_https, "httponly": True, "samesite": "Lax"}
+        self.set_cookie(self.cookie(name), value, expires_days=days, path="/", **safe)
+
+    def drop(self, name: str) -> None:
+        """Delete one of our cookies."""
+        safe = {"secure": self.ctx.config.is_https, "httponly": True, "samesite": "Lax"}
+        self.clear_cookie(self.cookie(name), path="/", **safe)
+
+    def browser(self) -> str:
+        """The secret of this browser, made when it first begins something."""
+        secret = self.get_cookie(self.cookie("browser")) or self.ctx.new_code(256)
+        self.keep("browser", secret, MONTH)
+        return secret
+
+    def known_browser(self) -> str:
+        """The secret this browser already has; empty for one that never began anything."""
+        return self.get_cookie(self.cookie("browser")) or ""
+
+    @property
+    def in_wechat(self) -> bool:
+        """A hint for the page only: WeChat's own browser (not WeCom's); never a proof."""
+        agent = self.user_agent
+        return "MicroMessenger/" in agent and "wxwork/" not in agent
+
+    @property
+    def user_agent(self) -> str:
+        """What the browser calls itself."""
+        return self.request.headers.get("User-Agent", "")
+
+    @property
+    def ip(self) -> str:
+        """The address that asks; `X-Forwarded-For` counts only from proxies named in the settings."""
+        peer = self.request.remote_ip or ""
+        chain = [*self.request.headers.get("X-Forwarded-For", "").split(","), peer]
+        for hop in (part.strip() for part in reversed(chain)):
+            if not self._is_proxy(hop):
+                return hop or peer
+        return peer
+
+    def _is_proxy(self, hop: str) -> bool:
+        try:
+            address = ip_address(hop)
+        except ValueError:
+            return False
+        return any(address in ip_network(entry, strict=False) for entry in self.ctx.config.trusted_proxies)
+
+    async def limit(self, name: str) -> None:
+        """Count this request against a limit: per person, else per browser, else per address."""
+        who = f"p{self.person.id}" if self.person else self.known_browser()[:16] or f"ip{self.ip}"
+        await self.ctx.limits.check(name, who)
+
+    def field(self, name: str, default: str | None = None, *, most: int = 2000) -> str:
+        """One field of the posted form; raises WrongInput when it is missing or too long."""
+        value = self.get_body_argument(name, default)
+        if value is None or len(value) > most:
+            raise WrongInput(what=name)
+        return value
+
+    def asked(self, name: str) -> str:
+        """One argument of the address, or empty; a doubled one counts as none."""
+        values = self.get_query_arguments(name)
+        return values[0] if len(values) == 1 else ""
+
+    def page(self, template: str, **facts: Any) -> None:
+        """Answer with a page."""
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(pages.render(self, template, **facts))
+
+    def see(self, path: str) -> None:
+        """Send the browser on with a GET."""
+        self.redirect(path, status=303)
+
+    @property
+    def wants_json(self) -> bool:
+        """A machine asks."""
+        return "application/json" in self.request.headers.get("Accept", "")
+
+    def set_default_headers(self) -> None:
+        for name, value in self.settings["safe_headers"].items():
+            self.set_header(name, value)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """The one place that shows a "no", as a page or as JSON."""
+        problem = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(problem, NotSignedIn) and not self.in_wechat and not self.wants_json:
+            problem = OpenInWechat()
+        code, message = self._words(status_code, problem)
+        if isinstance(problem, BusinessError):
+            self.set_status(problem.status)
+            if problem.status in {429, 503}:
+                self.set_header("Retry-After", str(problem.facts.get("retry_after", 5)))
+        rid = getattr(self, "rid", "")
+        if self.wants_json:
+            self.set_header("Content-Type", "application/json; charset=utf-8")
+            self.finish(json.dumps({"code": code, "message": message, "rid": rid}, ensure_ascii=False))
+        else:
+            self.page(pages.PAGE_OF_ERROR.get(code, "error.html"), code=code, message=message, rid=rid)
+
+    def _words(self, status: int, problem: BaseException | None) -> tuple[str, str]:
+        if isinstance(problem, BusinessError):
+            return problem.code, problem.message
+        if isinstance(problem, MissingArgumentError):
+            return WrongInput.code, WrongInput.says.format(what=problem.arg_name)
+        if status in PLAIN_NO:
+            return f"http_{status}", PLAIN_NO[status]
+        return "failed", "出了点问题，我们已经记录下来。请稍后再试。"
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        problem = kwargs.get("exc_info", (None, None))[1]
+        super().send_error(problem.status if isinstance(problem, BusinessError) else status_code, **kwargs)
+
+    def log_exception(self, kind: Any, problem: Any, trace: Any) -> None:
+        """One line for a refusal; a fault of ours with where it happened, never with values."""
+        if isinstance(problem, BusinessError):
+            log.info("refused", code=problem.code, page=type(self).__name__)
+        elif isinstance(problem, HTTPError):
+            log.info("refused", code=problem.status_code, page=type(self).__name__)
+        else:
+            log.error("request failed", page=type(self).__name__, exc_info=(kind, problem, trace))
+
+    def on_finish(self) -> None:
+        self.ctx.in_flight -= hasattr(self, "rid")
+        structlog.contextvars.unbind_contextvars("rid")
+
+
+class MissingHandler(BaseHandler):
+    """Every address that is not ours."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing is changed here, so nothing can be forged."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        raise NotFound

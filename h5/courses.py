@@ -1,0 +1,60 @@
+"""The catalogue, a course, a lesson."""
+
+from h5.base import BaseHandler
+from models.errors import NotEnrolled, NotFound, NotSignedIn
+from services import access, catalogue
+
+
+class CatalogueHandler(BaseHandler):
+    """Every course."""
+
+    async def get(self) -> None:
+        self.page("catalogue.html", courses=list(self.ctx.catalogue.courses.values()))
+
+
+class CourseHandler(BaseHandler):
+    """One course, with what this visitor may do with it."""
+
+    @property
+    def target(self) -> str:
+        return f"course:{self.path_args[0]}"
+
+    async def get(self, slug: str) -> None:
+        course = self.ctx.catalogue.course(slug)
+        state = None
+        if self.person:
+            state = await self.ctx.read(access.state_of_course, person_id=self.person.id, course_id=course.id)
+        self.page("course.html", course=course, state=state)
+
+
+class LessonHandler(BaseHandler):
+    """One lesson: the free preview for everybody, the rest by right."""
+
+    @property
+    def target(self) -> str:
+        return f"lesson:{self.path_args[0]}/{self.path_args[1]}"
+
+    async def get(self, slug: str, number: str) -> None:
+        course = self.ctx.catalogue.course(slug)
+        card = next((lesson for lesson in course.lessons if lesson.number == int(number)), None)
+        if card is None:
+            raise NotFound
+        if not card.free:
+            await self.check_right(course.id)
+        content = await self.ctx.read(catalogue.lesson, course_id=course.id, number=card.number)
+        self.page("lesson.html", course=course, card=card, lesson=content)
+
+    async def check_right(self, course_id: int) -> None:
+        """Raise unless this visitor has the course."""
+        if self.person is None:
+            raise NotSignedIn
+        if not await self.ctx.read(access.may_open, person_id=self.person.id, course_id=course_id):
+            raise NotEnrolled
+
+
+SLUG = r"([a-z0-9][a-z0-9-]{0,63})"
+routes = [
+    (r"/", CatalogueHandler),
+    (rf"/courses/{SLUG}", CourseHandler),
+    (rf"/courses/{SLUG}/lessons/([0-9]{{1,4}})", LessonHandler),
+]

@@ -1,0 +1,63 @@
+"""The lecturer's page: becoming one, opening and pausing his pairings."""
+
+from h5.base import BaseHandler, signed_in
+from models.errors import WrongInput
+from services import lecturers
+
+ACTIONS = {"authorise": lecturers.authorise, "pause": lecturers.pause}
+
+
+class LecturerHandler(BaseHandler):
+    """His pairings, each with how many learners it concerns."""
+
+    @property
+    def target(self) -> str:
+        return "lecturer"
+
+    @signed_in
+    async def get(self) -> None:
+        name, pairings = await self.ctx.read(lecturers.pairings_of, person_id=self.person.id)
+        self.page("lecturer.html", name=name, pairings=pairings, consent=lecturers.CONSENT_TEXT)
+
+
+class PairingHandler(BaseHandler):
+    """His yes, or his pause, to one pairing."""
+
+    @property
+    def target(self) -> str:
+        return "lecturer"
+
+    @signed_in
+    async def post(self, pairing_id: str) -> None:
+        await self.limit("change")
+        action = ACTIONS.get(self.field("action"))
+        if action is None:
+            raise WrongInput(what="action")
+        await self.ctx.transact(action, pairing_id=int(pairing_id), person_id=self.person.id)
+        await self.ctx.catalogue.refresh(self.ctx.read)
+        self.see("/lecturer")
+
+
+class InviteHandler(BaseHandler):
+    """The one-time link of an invitation: GET shows it, POST takes it."""
+
+    @property
+    def target(self) -> str:
+        return f"invite:{self.path_args[0]}"
+
+    @signed_in
+    async def get(self, code: str) -> None:
+        self.page("invite.html", name=await self.ctx.read(lecturers.invitation, code=code), code=code)
+
+    @signed_in
+    async def post(self, code: str) -> None:
+        await self.limit("code")
+        await self.ctx.transact(lecturers.accept, code=code, person_id=self.person.id)
+        self.see("/lecturer")
+
+
+routes = [
+    (r"/lecturer", LecturerHandler),
+    (r"/lecturer/pairings/([0-9]{1,18})", PairingHandler),
+    (r"/lecturer/invites/([0-9a-f]{32})", InviteHandler),
+]

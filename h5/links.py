@@ -1,0 +1,103 @@
+"""From a course to its planet: the confirm page, the hand-over, the way back, the outcome; and unlinking."""
+
+from h5.base import MONTH, BaseHandler, signed_in
+from services import handshake, link_views, links, people
+
+REFRESH_SECONDS = 3
+
+
+class PlanetLinkHandler(BaseHandler):
+    """星球 on the course page: GET shows what would be linked and changes nothing, POST starts it."""
+
+    @property
+    def target(self) -> str:
+        return f"course_planet:{self.path_args[0]}"
+
+    @signed_in
+    async def get(self, slug: str) -> None:
+        asked = {"person_id": self.person.id, "course_slug": slug}
+        state = await self.ctx.read(link_views.membership_of_course, **asked)
+        if state:
+            self.page("planet_state.html", course=self.ctx.catalogue.course(slug), membership=state)
+            return
+        self.page("confirm_link.html", offer=await self.ctx.read(links.offer, **asked))
+
+    @signed_in
+    async def post(self, slug: str) -> None:
+        await self.limit("link")
+        agreed = self.field("waiver", "", most=32)
+        where = {"ip": self.ip, "user_agent": self.user_agent}
+        who = {"person_id": self.person.id, "browser": self.browser()}
+        self.see(await handshake.start(self.ctx, course_slug=slug, agreed=agreed, **who, **where))
+
+
+class CallbackHandler(BaseHandler):
+    """The planet sends the browser back; the answer is shown on an address without code or state."""
+
+    async def get(self, provider: str) -> None:
+        names = {"state": "state", "code": "code", "issuer": "iss", "error": "error"}
+        returned = {name: self.asked(argument) for name, argument in names.items()}
+        attempt_id = await handshake.finish(self.ctx, provider=provider, browser=self.known_browser(), **returned)
+        await self.renew_session()
+        self.see(f"/links/attempts/{attempt_id}")
+
+    async def renew_session(self) -> None:
+        """Rights have changed: the session gets a new secret."""
+        if self.person and (token := self.get_cookie(self.cookie("session"))):
+            self.keep("session", await self.ctx.transact(people.renew_session, token=token), MONTH)
+
+
+class AttemptHandler(BaseHandler):
+    """How a link came out, for the browser that began it; goes on by itself while it is not yet done."""
+
+    async def get(self, attempt_id: str) -> None:
+        asked = {"attempt_id": int(attempt_id), "browser": self.known_browser()}
+        outcome = await self.ctx.read(link_views.outcome, **asked)
+        if outcome.error:
+            raise outcome.error
+        if outcome.state in {"working", "pending"}:
+            self.set_header("Refresh", str(REFRESH_SECONDS))
+        self.page("outcome.html", outcome=outcome)
+
+
+class MyLinksHandler(BaseHandler):
+    """我的关联"""
+
+    @property
+    def target(self) -> str:
+        return "links"
+
+    @signed_in
+    async def get(self) -> None:
+        self.page("my_links.html", links=await self.ctx.read(link_views.links_of, person_id=self.person.id))
+
+
+class UnlinkHandler(BaseHandler):
+    """Unlinking: GET says what it means, POST does it."""
+
+    @property
+    def target(self) -> str:
+        return "links"
+
+    @signed_in
+    async def get(self, link_id: str) -> None:
+        asked = {"person_id": self.person.id, "link_id": int(link_id)}
+        self.page("unlink.html", link=await self.ctx.read(link_views.link_of, **asked))
+
+    @signed_in
+    async def post(self, link_id: str) -> None:
+        await self.limit("change")
+        whose = {"person_id": self.person.id, "who": f"person:{self.person.id}"}
+        await self.ctx.transact(links.unlink, link_id=int(link_id), reason="page", **whose)
+        self.see("/me/links")
+
+
+SLUG = r"([a-z0-9][a-z0-9-]{0,63})"
+NUMBER = r"([0-9]{1,18})"
+routes = [
+    (rf"/courses/{SLUG}/planet", PlanetLinkHandler),
+    (r"/links/callback/([a-z_]{1,32})", CallbackHandler),
+    (rf"/links/attempts/{NUMBER}", AttemptHandler),
+    (r"/me/links", MyLinksHandler),
+    (rf"/me/links/{NUMBER}/unlink", UnlinkHandler),
+]

@@ -1,0 +1,88 @@
+"""An existing platform's purchases: its signed API, and the claim links it hands to its learners."""
+
+import base64
+import binascii
+from dataclasses import asdict
+
+from h5.base import BaseHandler, signed_in
+from models.errors import BusinessError
+from services import purchases
+
+
+class KeyMissing(BusinessError):
+    """No valid Basic credentials came; the same words whatever is wrong with them."""
+
+    code = "invalid_key"
+    status = 401
+    says = "需要平台名称和密钥（HTTP Basic）。"
+
+
+class PurchaseHandler(BaseHandler):
+    """One purchase, by the platform's own number; HTTP Basic `NAME:key`, NAME being the platform of the address."""
+
+    def check_xsrf_cookie(self) -> None:
+        """A machine with a key of its own; no cookie of a browser counts here."""
+
+    @property
+    def wants_json(self) -> bool:
+        return True
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        self.set_header("WWW-Authenticate", 'Basic realm="purchases"')
+        platform = self.path_args[0]
+        name, key = self.credentials()
+        await self.ctx.limits.check("api_key", f"ip{self.ip}") if not key else None
+        await self.ctx.limits.check("api", platform)
+        await self.ctx.read(purchases.check_key, name=name, key=key, platform=platform)
+        self.clear_header("WWW-Authenticate")
+
+    def credentials(self) -> tuple[str, str]:
+        """Name and key of the Basic header; raises KeyMissing."""
+        kind, _, encoded = self.request.headers.get("Authorization", "").partition(" ")
+        try:
+            name, colon, key = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise KeyMissing from None
+        if kind.lower() != "basic" or not (name and colon and key):
+            raise KeyMissing
+        return name, key
+
+    async def put(self, platform: str, order_no: str) -> None:
+        body = purchases.parse_body(self.request.body)
+        answer, is_new = await self.ctx.transact(purchases.put, platform=platform, order_no=order_no, body=body)
+        self.set_status(201 if is_new else 200)
+        self.write(asdict(answer))
+
+    async def get(self, platform: str, order_no: str) -> None:
+        self.write(asdict(await self.ctx.read(purchases.find, platform=platform, order_no=order_no)))
+
+    async def delete(self, platform: str, order_no: str) -> None:
+        override = self.asked("override").strip()[:255]
+        where = {"platform": platform, "order_no": order_no}
+        self.write(asdict(await self.ctx.transact(purchases.refund, override=override, **where)))
+
+
+class ClaimHandler(BaseHandler):
+    """A claim link: GET shows what it is for, POST gives it to who is signed in."""
+
+    @property
+    def target(self) -> str:
+        return f"claim:{self.path_args[0]}"
+
+    @signed_in
+    async def get(self, code: str) -> None:
+        await self.limit("code")
+        self.page("claim.html", claim=await self.ctx.read(purchases.claim_offer, code=code), code=code)
+
+    @signed_in
+    async def post(self, code: str) -> None:
+        await self.limit("code")
+        slug = await self.ctx.transact(purchases.claim, code=code, person_id=self.person.id)
+        self.see(f"/courses/{slug}")
+
+
+routes = [
+    (r"/api/v1/purchases/([^/]{1,64})/([^/]{1,191})", PurchaseHandler),
+    (r"/claims/([0-9a-z]{16})", ClaimHandler),
+]

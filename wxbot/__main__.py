@@ -1,0 +1,182 @@
+"""The `wxbot` command: the only place where the real clock, chance, settings and sockets come together."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from peewee import PeeweeException
+from tornado.netutil import bind_sockets
+
+from clients.errors import RemoteError
+from models.errors import BusinessError
+from sandbox.options import LiveSettings, SandboxOptions
+from sandbox.server import run as run_sandbox
+from services import config as settings
+from services import database, jobs
+from services.catalogue_file import BadCatalogue
+from services.config import BadSettings, Config
+from services.context import Context
+from services.purchases_file import BadFile
+from services.qr import NoFont
+from wxbot import commands, logs, processes, reality
+from wxbot.server import Server, build_context, close_context
+
+ONE_LINE = (BadSettings, BadCatalogue, BadFile, LiveSettings, NoFont, RemoteError, PeeweeException, OSError)
+
+
+class Group(click.Group):
+    """Turns every expected failure into one line and a non-zero exit."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BusinessError as no:
+            raise click.ClickException(no.facts.get("what") or f"{no.code}: {no.message}") from None
+        except ONE_LINE as problem:
+            raise click.ClickException(" ".join(logs.clean(str(problem)).split("\n  "))) from None
+
+
+def with_context(work: Callable[[Context], Awaitable[Any]]) -> Any:
+    """Run one piece of work with everything built, and give it all back."""
+    config = settings.load()
+    logs.set_up("warning")
+
+    async def whole() -> Any:
+        ctx = context_of(config)
+        try:
+            return await work(ctx)
+        finally:
+            await close_context(ctx)
+
+    return asyncio.run(whole())
+
+
+def context_of(config: Config) -> Context:
+    """The context of this machine's clock and chance."""
+    clock = reality.clock(config)
+    return build_context(config, clock=clock, monotonic=reality.monotonic, new_code=reality.new_code)
+
+
+@click.group(cls=Group)
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """wxbot (星桥): binds course purchases to planet memberships, for people who live in WeChat.
+
+    Settings are environment variables with the prefix WXBOT_ (or lines of a file .env); see deploy/env.example.
+    """
+    ctx.obj = with_context
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the tables of the database to this version."""
+    done = database.migrate(database.connect(settings.load().database_url))
+    click.echo("\n".join(f"applied {name}" for name in done) or "nothing to apply")
+
+
+@main.command()
+@click.option("--processes", default=1, type=click.IntRange(1, 64), help="how many; more than one needs a real Redis")
+@click.option("--no-worker", is_flag=True, help="only serve; a `wxbot worker` runs elsewhere")
+@click.option("--fd", multiple=True, type=int, hidden=True)
+@click.option("--metrics-dir", default="", hidden=True)
+def serve(processes: int, no_worker: bool, fd: tuple[int, ...], metrics_dir: str) -> None:
+    """Serve pages and pushes, and do what happens by itself, until SIGTERM."""
+    config = settings.load()
+    check_tables(config)
+    if processes > 1 and not config.redis_url:
+        raise BadSettings("WXBOT_REDIS_URL is empty: the embedded Redis serves one process only")
+    logs.set_up(config.log_level)
+    sockets = [socket.socket(fileno=number) for number in fd] if fd else listen(config)
+    if processes > 1:
+        raise SystemExit(processes_of(sockets, processes, no_worker))
+    asyncio.run(serve_until_told(config, sockets, metrics_dir, with_worker=not no_worker))
+
+
+def listen(config: Config) -> list[socket.socket]:
+    """Bind; raises OSError with the address in its text."""
+    host, port = config.listen_address
+    try:
+        return bind_sockets(port, host)
+    except OSError as problem:
+        raise OSError(f"WXBOT_LISTEN {config.listen}: {problem.strerror}") from None
+
+
+def processes_of(sockets: list[socket.socket], number: int, no_worker: bool) -> int:
+    """Serve on the same sockets from several processes; the exit code."""
+    return processes.supervise(sockets, number, [*(["--no-worker"] if no_worker else [])])
+
+
+def check_tables(config: Config) -> None:
+    """Raise BadSettings for a database that this version does not fit."""
+    if lacks := database.missing_migrations(database.connect(config.database_url)):
+        raise BadSettings(f"the database lacks {len(lacks)} migrations: run `wxbot migrate` first")
+
+
+async def serve_until_told(
+    config: Config, sockets: list[socket.socket], metrics_dir: str, *, with_worker: bool
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way."""
+    told = told_to_stop()
+    server = Server(context_of(config), metrics_dir=metrics_dir, with_worker=with_worker)
+    await server.start(sockets)
+    click.echo(f"serving {config.base_url}", err=True)
+    await told.wait()
+    await server.stop()
+
+
+def told_to_stop() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT."""
+    told = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, told.set)
+    return told
+
+
+@main.command()
+def worker() -> None:
+    """Do what happens by itself (outbox, reminders, tidying), without serving, until SIGTERM."""
+    config = settings.load()
+    check_tables(config)
+    logs.set_up(config.log_level)
+
+    async def whole() -> None:
+        told, ctx = told_to_stop(), context_of(config)
+        working = asyncio.create_task(jobs.work(ctx))
+        await told.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await close_context(ctx)
+
+    asyncio.run(whole())
+
+
+@main.command()
+@click.option("--console-port", default=8100, show_default=True)
+@click.option("--wechat-port", default=8101, show_default=True)
+@click.option("--planet-port", default=8102, show_default=True)
+@click.option("--callback-url", default="", help="where pushes of the pretend WeChat go: your bot, on this machine")
+def sandbox(console_port: int, wechat_port: int, planet_port: int, callback_url: str) -> None:
+    """Play the outside world on this machine: WeChat with people's phones, and a planet. Needs no settings."""
+    ports = {"console_port": console_port, "wechat_port": wechat_port, "planet_port": planet_port}
+    options = SandboxOptions(**ports, live_urls=live_urls())
+    options.account.callback_url = callback_url
+    asyncio.run(run_sandbox(options, started=lambda box: click.echo(f"open {box.console_url}")))
+
+
+def live_urls() -> list[str]:
+    """Outside addresses of settings that may lie beside it; none when there are no settings here."""
+    if not Path(".env").is_file():
+        return []
+    config = settings.load()
+    return [config.wechat_api_url, config.planet_url] if config.live_urls() else []
+
+
+for command in commands.COMMANDS:
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

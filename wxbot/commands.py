@@ -1,0 +1,205 @@
+"""The commands that look at or change rows: each ends non-zero with one clear line on error."""
+
+import difflib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from models.catalogue import Planet
+from services import (
+    catalogue_file,
+    catalogue_load,
+    check,
+    lecturers,
+    outbox,
+    purchases,
+    purchases_file,
+    qr,
+    verify,
+)
+from services.context import Context
+from wxbot import menu as menus
+
+Run = Callable[[Callable[[Context], Awaitable[Any]]], Any]
+
+
+@click.command("check")
+@click.pass_obj
+def check_command(run: Run) -> None:
+    """Say of each part whether it works: settings, database, Redis, WeChat, planets."""
+    lines = run(check.run)
+    for line in lines:
+        click.secho(f"{line.state:8}", fg={"ok": "green", "wrong": "red"}.get(line.state), nl=False)
+        click.echo(f"{line.part}: {line.words}")
+    if any(line.state == "wrong" for line in lines):
+        raise SystemExit(1)
+
+
+@click.command("verify")
+@click.pass_obj
+def verify_command(run: Run) -> None:
+    """Run every invariant over the rows; exit 1 when one is broken."""
+    findings = run(lambda ctx: ctx.read(verify.run))
+    for found in findings:
+        click.secho("ok     " if not found.breaks else "BROKEN ", fg="red" if found.breaks else "green", nl=False)
+        click.echo(f"{found.name} {found.promise}" + "".join(f"\n         {row}" for row in found.breaks))
+    if any(found.breaks for found in findings):
+        raise SystemExit(1)
+
+
+@click.group("catalogue")
+def catalogue_group() -> None:
+    """Courses, planets and their pairings."""
+
+
+@catalogue_group.command("load")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="say what would change, and change nothing")
+@click.pass_obj
+def catalogue_load_command(run: Run, file: Path, dry_run: bool) -> None:
+    """Bring the catalogue to what FILE says; again changes nothing."""
+    content, lines = catalogue_file.read(file)
+
+    async def load(ctx: Context) -> list[str]:
+        try:
+            work = catalogue_load.rehearse if dry_run else catalogue_load.load
+            return await ctx.transact(work, file=content, lines=lines)
+        except catalogue_load.DryRun as rehearsal:
+            return rehearsal.changes
+
+    changes = run(load)
+    for line in changes or ["nothing to change"]:
+        click.echo(line)
+
+
+@click.group("lecturer")
+def lecturer_group() -> None:
+    """Lecturers."""
+
+
+@lecturer_group.command("invite")
+@click.argument("slug")
+@click.pass_obj
+def lecturer_invite(run: Run, slug: str) -> None:
+    """Print a one-time link that makes who opens it in WeChat the lecturer SLUG."""
+    click.echo(run(lambda ctx: ctx.transact(lecturers.invite, slug=slug)))
+
+
+@click.group("platform")
+def platform_group() -> None:
+    """Course platforms that keep their own shop."""
+
+
+@platform_group.command("add")
+@click.argument("name")
+@click.pass_obj
+def platform_add(run: Run, name: str) -> None:
+    """Print a key of the purchases API for platform NAME, once; an older key of that name ends."""
+    click.echo(run(lambda ctx: ctx.transact(purchases.add_platform, name=name)))
+
+
+@click.group("purchases")
+def purchases_group() -> None:
+    """Purchases of other platforms."""
+
+
+@purchases_group.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="check every line, and change nothing")
+@click.pass_obj
+def purchases_import(run: Run, file: Path, dry_run: bool) -> None:
+    """Bring in the purchases of a CSV file; bad lines are reported and left out, exit 1 when there are any."""
+    lines = purchases_file.read_lines(file)
+
+    async def bring_in(ctx: Context) -> list[purchases_file.LineReport]:
+        with click.progressbar(lines, label="purchases", file=click.get_text_stream("stderr")) as shown:
+            return [await purchases_file.bring_in(ctx, line, dry_run=dry_run) for line in shown]
+
+    reports = run(bring_in)
+    for problem in purchases_file.bad_lines(reports):
+        click.echo(problem, err=True)
+    counts = {name: sum(r.outcome == name for r in reports) for name in ("new", "same", "checked", "bad")}
+    click.echo(", ".join(f"{number} {name}" for name, number in counts.items() if number) or "no lines")
+    if counts["bad"]:
+        raise SystemExit(1)
+
+
+@click.group("outbox")
+def outbox_group() -> None:
+    """What the outside has not heard yet."""
+
+
+@outbox_group.command("list")
+@click.pass_obj
+def outbox_list(run: Run) -> None:
+    """List what waits or was given up, with age and cause."""
+    for w in run(lambda ctx: ctx.read(outbox.undelivered)):
+        state = "gave up" if w.gave_up else "waiting"
+        since = f"{w.since:%Y-%m-%d %H:%M:%S}Z"
+        click.echo(f"{w.id}\t{state}\t{w.kind} {w.subject}\tsince {since}\t{w.attempts} tries\t{w.error}")
+
+
+@outbox_group.command("retry")
+@click.argument("item", type=int, required=False)
+@click.pass_obj
+def outbox_retry(run: Run, item: int | None) -> None:
+    """Make ITEM, or everything that waits or was given up, due now."""
+    click.echo(f"{run(lambda ctx: ctx.transact(outbox.retry, item_id=item))} due now")
+
+
+@click.group("menu")
+def menu_group() -> None:
+    """The account's menu."""
+
+
+@menu_group.command("show")
+@click.pass_obj
+def menu_show(run: Run) -> None:
+    """Show how the menu that WeChat has differs from ours."""
+
+    async def compare(ctx: Context) -> list[str]:
+        theirs, ours = await ctx.wechat.current_menu(), menus.menu(ctx.config.base_url)
+        texts = [json.dumps(one, ensure_ascii=False, indent=1, sort_keys=True).split("\n") for one in (theirs, ours)]
+        return list(difflib.unified_diff(*texts, "WeChat", "ours", lineterm=""))
+
+    click.echo("\n".join(run(compare)) or "the menu at WeChat is ours")
+
+
+@menu_group.command("push")
+@click.pass_obj
+def menu_push(run: Run) -> None:
+    """Make our menu the account's."""
+    run(lambda ctx: ctx.wechat.push_menu(menus.menu(ctx.config.base_url)))
+    click.echo("pushed")
+
+
+@click.group("qr")
+def qr_group() -> None:
+    """Posters with a QR."""
+
+
+@qr_group.command("planet")
+@click.argument("slug")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.png or FILE.svg")
+@click.pass_obj
+def qr_planet(run: Run, slug: str, out: Path) -> None:
+    """Draw the poster for the pinned post of planet SLUG."""
+    if out.suffix not in {".png", ".svg"}:
+        raise click.ClickException("--out must end in .png or .svg")
+
+    async def facts(ctx: Context) -> tuple[str, str]:
+        planet = await ctx.read(lambda _env: Planet.find(slug=slug))
+        return f"{ctx.config.base_url}/planets/{slug}", planet.title
+
+    draw = qr.poster_svg if out.suffix == ".svg" else qr.poster_png
+    out.write_bytes(draw(*run(facts)))
+    click.echo(f"wrote {out}")
+
+
+COMMANDS = [
+    check_command, verify_command, catalogue_group, lecturer_group, platform_group, purchases_group, outbox_group,
+    menu_group, qr_group,
+]  # fmt: skip

@@ -1,0 +1,69 @@
+"""Logs as JSON lines, with one filter at the root that lets no secret through, whoever wrote the line."""
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+
+HIDDEN = "[hidden]"
+SECRET_KEYS = re.compile(
+    r"secret|token|password|authorization|cookie|openid|unionid|^code$|^state$|phone|email|nickname|^key$|api_key|"
+    r"verifier|signature|member_uid|display_name",
+    re.IGNORECASE,
+)
+SECRET_TEXT = [
+    re.compile(r"(?i)\b(code|state|access_token|secret|openid|echostr|signature|msg_signature|key|ticket)=[^&\s\"']+"),
+    re.compile(r"\bo[0-9A-Za-z_-]{27}\b"),
+    re.compile(r"\b[0-9a-f]{32,}\b"),
+    re.compile(r"(?i)\b(basic|bearer) [0-9A-Za-z+/=._-]{8,}"),
+    re.compile(r"\b1[3-9][0-9]{9}\b"),
+]
+
+
+def clean(text: str) -> str:
+    """A text without what looks like a secret, an openid or a phone number."""
+    for pattern in SECRET_TEXT:
+        text = pattern.sub(HIDDEN, text)
+    return text
+
+
+def redact(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The filter: secrets by their name, and by how they look."""
+    return {
+        name: HIDDEN if SECRET_KEYS.search(name) and name != "event" and value else tidy(value)
+        for name, value in event.items()
+    }
+
+
+def tidy(value: Any) -> Any:
+    """One value of a log line, cleaned if it is a text."""
+    return clean(value) if isinstance(value, str) else value
+
+
+def set_up(level: str) -> None:
+    """Send every log line of the process, also of libraries, through the filter to standard error."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    last = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        redact,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())

@@ -1,0 +1,64 @@
+"""Several serving processes on the same sockets: started, watched, told to stop."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import structlog
+
+log = structlog.get_logger()
+LEAST_LIFE_SECONDS = 1.0
+
+
+class Processes:
+    """The children of one `serve --processes N`; one that dies is started again, unless we are stopping."""
+
+    def __init__(self, command: list[str], fds: list[int], metrics_dir: str) -> None:
+        self.command = command
+        self.fds = fds
+        self.surroundings = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics_dir}
+        self.running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
+        self.stopping = False
+
+    def start_one(self) -> None:
+        """One more child, with the sockets."""
+        child = subprocess.Popen(self.command, pass_fds=self.fds, env=self.surroundings)  # noqa: S603 - our own command
+        self.running[child.pid] = (child, time.monotonic())
+
+    def stop(self, *_signal: object) -> None:
+        """Tell every child; each drains by itself."""
+        self.stopping = True
+        for child, _ in self.running.values():
+            child.send_signal(signal.SIGTERM)
+
+    def watch(self) -> int:
+        """Until the last child has ended; 0 when that was asked for."""
+        while self.running:
+            pid, status = os.wait()
+            _, since = self.running.pop(pid)
+            if self.stopping:
+                continue
+            log.error("a serving process ended", status=os.waitstatus_to_exitcode(status))
+            if time.monotonic() - since < LEAST_LIFE_SECONDS:
+                self.stop()
+                return 1
+            self.start_one()
+        return 0 if self.stopping else 1
+
+
+def supervise(sockets: list[socket.socket], number: int, options: list[str]) -> int:
+    """Serve from `number` processes until SIGTERM or SIGINT; the exit code."""
+    fds = [one.fileno() for one in sockets]
+    with tempfile.TemporaryDirectory(prefix="wxbot-metrics-") as metrics_dir:
+        place = [word for fd in fds for word in ("--fd", str(fd))]
+        command = [sys.executable, "-m", "wxbot", "serve", *place, "--metrics-dir", metrics_dir, *options]
+        children = Processes(command, fds, metrics_dir)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, children.stop)
+        for _ in range(number):
+            children.start_one()
+        return children.watch()

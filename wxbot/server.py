@@ -1,0 +1,187 @@
+"""Joins everything: clients, rows, handlers, the push door; starts, drains and stops."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import structlog
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from clients import redis as redis_client
+from clients import wechat as wechat_client
+from clients.http import Peer
+from clients.planets import PlanetProvider
+from clients.planets import partner as partner_client
+from clients.wechat_crypto import PushCodec
+from h5 import courses, lecturers, links, me, oauth, planets, purchases, system
+from h5.base import MissingHandler
+from h5.pages import ROOT, WEUI
+from services import jobs
+from services.catalogue import CatalogueMemory
+from services.config import Config
+from services.context import Context
+from services.database import DatabaseThreads, connect
+from services.env import Clock
+from services.limits import Limits
+from wxbot.callback import PushDoor
+from wxbot.delegate import PushSite
+from wxbot.replies import Conversation
+
+BODY_MOST = 256 * 1024
+LOOK_EVERY_SECONDS = 1.0
+DRAIN_SECONDS = 9.0
+YEAR_SECONDS = 31_536_000
+JWEIXIN = "https://res.wx.qq.com"
+log = structlog.get_logger()
+HANDLERS = [courses, links, me, oauth, lecturers, planets, purchases, system]
+
+
+def build_context(
+    config: Config, *, clock: Clock, monotonic: Callable[[], float], new_code: Callable[[int], str]
+) -> Context:
+    """Everything a process holds, connected to nothing as yet. `new_code(bits)` gives so many bits of chance in hex."""
+    redis = redis_client.connect(config.redis_url)
+    api = Peer("wechat", config.wechat_api_url, monotonic=monotonic, **wechat_client.LIMITS)
+    wechat = wechat_client.WeChat(
+        app_id=config.wechat_app_id, app_secret=config.wechat_app_secret, api=api, open_url=config.wechat_open_url,
+        base_url=config.base_url, redis=redis, now=lambda: clock.now().timestamp(), new_nonce=lambda: new_code(64),
+    )  # fmt: skip
+    planet = Peer("planet", config.planet_url, monotonic=monotonic, **partner_client.LIMITS)
+    threads = DatabaseThreads(
+        connect(config.database_url), threads=config.database_threads, queue=config.database_queue
+    )
+    return Context(
+        config=config, clock=clock, new_code=new_code, threads=threads, redis=redis, wechat=wechat,
+        planets=planets_of(config, planet), limits=Limits(redis, clock, config.limits_factor),
+        catalogue=CatalogueMemory(), process_id=new_code(64), peers=[api, planet],
+    )  # fmt: skip
+
+
+def planets_of(config: Config, peer: Peer) -> dict[str, PlanetProvider]:
+    """The planet providers that are set up, by the name that the catalogue uses."""
+    if not config.planet_url:
+        return {}
+    keys = (config.planet_client_id, config.planet_client_secret)
+    return {"partner": partner_client.Partner(config.planet_url, *keys, peer)}
+
+
+def safe_headers(config: Config) -> dict[str, str]:
+    """What every answer of ours carries."""
+    away = " ".join({origin_of(url) for url in (config.wechat_open_url, config.planet_url) if url})
+    styles = f"'self' {origin_of(config.weui_url)}" if config.weui_url else "'self'"
+    policy = (
+        f"default-src 'none'; script-src 'self' {JWEIXIN}; style-src {styles}; img-src 'self' data:; "
+        f"connect-src 'self'; form-action 'self' {away}; frame-ancestors 'none'; base-uri 'none'"
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-store",
+        "Server": "wxbot",
+    }
+    secure = {"Strict-Transport-Security": f"max-age={YEAR_SECONDS}; includeSubDomains"} if config.is_https else {}
+    return headers | secure
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def build_application(ctx: Context, *, metrics_dir: str = "") -> Application:
+    """Every page and machine door but the push door."""
+    weui = "/weui/weui.min.css" if WEUI.is_file() else ctx.config.weui_url
+    routes = [
+        (r"/static/(.*)", system.AssetHandler, {"path": str(ROOT / "h5" / "static")}),
+        (r"/weui/(weui\.min\.css)", system.AssetHandler, {"path": str(WEUI.parent)}),
+        *(route for module in HANDLERS for route in module.routes),
+    ]
+    return Application(
+        routes,
+        ctx=ctx,
+        weui=weui,
+        metrics_dir=metrics_dir,
+        stopping=asyncio.Event(),
+        safe_headers=safe_headers(ctx.config),
+        default_handler_class=MissingHandler,
+        xsrf_cookies=True,
+        xsrf_cookie_kwargs={"secure": ctx.config.is_https, "samesite": "Lax", "httponly": True},
+        log_function=system.count_request,
+        debug=False,
+    )
+
+
+class Server:
+    """One serving process: pages, push door, and the jobs if it is a worker too."""
+
+    def __init__(self, ctx: Context, *, metrics_dir: str = "", with_worker: bool = True) -> None:
+        self.ctx = ctx
+        self.conversation = Conversation(ctx)
+        self.door = PushDoor(self.codec(), self.conversation, self.unix_now) if ctx.config.wechat_app_id else None
+        self.application = build_application(ctx, metrics_dir=metrics_dir)
+        site = PushSite(self.application, self.door, self.unix_now) if self.door else self.application
+        self.http = HTTPServer(site, max_body_size=BODY_MOST, body_timeout=10, idle_connection_timeout=60)
+        self.with_worker = with_worker
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def codec(self) -> PushCodec:
+        """Opens and seals pushes with the account's keys."""
+        c = self.ctx.config
+        return PushCodec(
+            c.wechat_token, list(c.wechat_aes_keys), c.wechat_app_id, c.wechat_mode,
+            lambda: bytes.fromhex(self.ctx.new_code(128)),
+        )  # fmt: skip
+
+    def unix_now(self) -> float:
+        """Unix seconds, for the push door."""
+        return self.ctx.clock.now().timestamp()
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Serve; raises what the database raises when it is away."""
+        await self.ctx.clock.refresh()
+        await self.ctx.catalogue.refresh(self.ctx.read)
+        await self.conversation.renew_waiting()
+        self.http.add_sockets(sockets)
+        self.tasks = [asyncio.create_task(self.look_round())]
+        if self.with_worker:
+            self.tasks.append(asyncio.create_task(jobs.work(self.ctx)))
+
+    async def look_round(self) -> None:
+        """Keep the memories of this process fresh."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            try:
+                await self.ctx.clock.refresh()
+                await self.ctx.catalogue.refresh(self.ctx.read)
+                await self.conversation.renew_waiting()
+            except Exception as problem:  # noqa: BLE001 - the last resort of a loop that must go on; it is logged
+                log.warning("could not look round", why=type(problem).__name__)
+
+    async def stop(self) -> None:
+        """Let in nothing new, finish what is under way within 9 s, then close."""
+        self.application.settings["stopping"].set()
+        self.http.stop()
+        until = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        while self.ctx.in_flight and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - many ways to end
+            await asyncio.sleep(0.02)
+        if self.door:
+            await self.door.drain(max(0.1, until - asyncio.get_running_loop().time()))
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.http.close_all_connections()
+        await close_context(self.ctx)
+
+
+async def close_context(ctx: Context) -> None:
+    """Give back connections and threads."""
+    await ctx.wechat.close()
+    for peer in ctx.peers:
+        await peer.close()
+    await ctx.redis.aclose()
+    await asyncio.to_thread(ctx.threads.close)
