@@ -1,0 +1,185 @@
+"""Hand-made facts for every branch of every page, and a stand-in for the request that they are shown to."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from types import SimpleNamespace
+from typing import Any
+
+from h5 import pages
+from services.access import CourseState, Reason
+from services.catalogue import CourseCard, LessonCard, LessonContent, PlanetCard
+from services.lecturers import CONSENT_TEXT, PairingView
+from services.link_views import LinkView, MembershipView, Outcome
+from services.links import Offer
+from services.people import Visitor
+from services.purchases import Claim
+
+NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+YEAR = timedelta(days=365)
+XSRF = '<input type="hidden" name="_xsrf" value="x"/>'
+STATES = ("unlinked", "pending", "refused", "linked", "over")
+NAMES = {
+    "course": "信息安全职场培训", "planet": "信息安全星球", "lecturer": "讲师甲", "guest": "嘉宾甲",
+    "account": "夜行的灯塔", "article": "密码不是越怪越好。\n\n长一点，好记一点，每个网站不一样。", "lesson": "密码",
+}  # fmt: skip
+
+
+def render(template: str, facts: dict[str, Any], shared: dict[str, Any] | None = None) -> str:
+    """A page as h5/pages.py makes it; `shared` may set person, in_wechat, path, method, weui."""
+    asked = {"person": None, "in_wechat": True, "path": "/me", "method": "GET", "weui": ""} | (shared or {})
+    ctx = SimpleNamespace(
+        config=SimpleNamespace(base_url="https://bridge.example"), clock=SimpleNamespace(now=lambda: NOW)
+    )
+    handler = SimpleNamespace(
+        settings={"ctx": ctx, "weui": asked["weui"]}, person=asked["person"], in_wechat=asked["in_wechat"],
+        target="course:infosec", xsrf_form_html=lambda: XSRF,
+        request=SimpleNamespace(path=asked["path"], method=asked["method"], query=""),
+    )  # fmt: skip
+    return pages.render(handler, template, **facts)
+
+
+SIGNED_IN = {"person": Visitor(id=1, wants_touch=False)}
+
+
+def planet(n: dict[str, str], **changes: Any) -> PlanetCard:
+    """A planet's card."""
+    card = PlanetCard(
+        slug="infosec", title=n["planet"], owner=n["lecturer"], guests=(n["guest"], n["guest"]), price_fen=19900,
+        days=365, mode="same_price", is_live=True,
+    )  # fmt: skip
+    return replace(card, **changes)
+
+
+def course(n: dict[str, str], **changes: Any) -> CourseCard:
+    """A course's card, with a rise to come."""
+    lessons = (LessonCard(1, "开课", True), LessonCard(2, n["lesson"], False), LessonCard(3, "钓鱼邮件", False))
+    card = CourseCard(
+        id=1, slug="infosec", title=n["course"], lecturer=n["lecturer"], ended_on=date(2026, 8, 1),
+        audience="想提升基础信息安全认知的职场人", not_for="研发安全培训、攻防技术培训",
+        prices=((NOW - YEAR, 16900), (NOW + timedelta(days=9), 19950)), lessons=lessons, planet=planet(n),
+    )  # fmt: skip
+    return replace(card, **changes)
+
+
+def bare_course(n: dict[str, str]) -> CourseCard:
+    """A course of which little is known."""
+    return course(n, slug="bare", planet=None, lessons=(), prices=(), audience="", not_for="", ended_on=None)
+
+
+def state(n: dict[str, str], word: str) -> CourseState:
+    """A course of a person."""
+    known = word != "unlinked"
+    return CourseState("infosec", n["course"], word, NOW + YEAR if known else None, NOW if known else None)
+
+
+def course_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Catalogue, course, lesson and planet, in every branch."""
+    free = course(n, slug="free", prices=((NOW - YEAR, 0),), planet=planet(n, is_live=False, guests=(), days=90))
+    fallen = course(n, prices=((NOW - YEAR, 100), (NOW + YEAR, 50)))
+    found = [
+        ("catalogue.html", {"courses": [course(n), free, bare_course(n)]}, {"path": "/"}),
+        ("catalogue.html", {"courses": []}, {"path": "/"}),
+        ("planet.html", {"planet": planet(n), "courses": [course(n), free]}, {}),
+        ("planet.html", {"planet": planet(n, guests=(), days=90), "courses": [course(n)]}, {}),
+    ]
+    cards = (course(n), free, bare_course(n), fallen)
+    for card, in_wechat in product(cards, (True, False)):
+        found.append(("course.html", {"course": card, "state": None}, {"in_wechat": in_wechat}))
+    for card, word in product(cards, (None, *STATES)):
+        found.append(("course.html", {"course": card, "state": state(n, word) if word else None}, SIGNED_IN))
+    contents = [(n["article"], "https://media.example/2.mp4"), ("", ""), (n["article"], "javascript:alert(1)")]
+    for (article, media), lesson in product(contents, course(n).lessons):
+        content = LessonContent(title=n["lesson"], article=article, media_url=media)
+        found.append(("lesson.html", {"course": course(n), "card": lesson, "lesson": content}, {}))
+    return found
+
+
+def offer(n: dict[str, str], **changes: Any) -> Offer:
+    """What the confirm page shows."""
+    shown = Offer(
+        course_slug="infosec", course_title=n["course"], planet_title=n["planet"], lecturer_name=n["lecturer"],
+        order_tail="…0719", days=365, waiver_text="我已了解：关联后即可进入星球，同时我放弃这门课程的退款权利。",
+        waiver_version="2026-11", linked_as=None,
+    )  # fmt: skip
+    return replace(shown, **changes)
+
+
+def outcome(n: dict[str, str], word: str, entry_url: str = "https://planet.example/g1") -> Outcome:
+    """How a link came out."""
+    made = word != "working"
+    return Outcome(
+        state=word, error=None, course_slug="infosec", course_title=n["course"], planet_title=n["planet"],
+        entry_url=entry_url, display_name=n["account"] if made else "", until=NOW + YEAR if made else None,
+    )  # fmt: skip
+
+
+def membership(n: dict[str, str], word: str, **changes: Any) -> MembershipView:
+    """A membership that a course has given."""
+    view = MembershipView(word, NOW + YEAR, n["account"], n["planet"], "https://planet.example/g1", 4)
+    return replace(view, **changes)
+
+
+def link(n: dict[str, str], **changes: Any) -> LinkView:
+    """A link with a membership in each state."""
+    words = ("linked", "pending", "refused", "over", "revoked")
+    rows = [(n["course"], n["planet"], word, NOW + YEAR) for word in words]
+    return replace(LinkView(4, n["account"], "partner", NOW, None, rows), **changes)
+
+
+def link_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Everything about linking, in every branch."""
+    offers = [offer(n), offer(n, linked_as=n["account"], days=90)]
+    found = [("confirm_link.html", {"offer": each}, SIGNED_IN) for each in offers]
+    for word in ("working", "pending", "refused", "linked", "over"):
+        found.append(("outcome.html", {"outcome": outcome(n, word)}, {}))
+    for address in ("", "javascript:alert(1)"):
+        found.append(("outcome.html", {"outcome": outcome(n, "linked", address)}, {}))
+    for word in ("pending", "refused", "linked"):
+        found.append(("planet_state.html", {"course": course(n), "membership": membership(n, word)}, SIGNED_IN))
+    nameless = membership(n, "linked", account="", entry_url="")
+    found.append(("planet_state.html", {"course": course(n), "membership": nameless}, SIGNED_IN))
+    gone = link(n, id=3, unlinked_at=NOW, planet_account="", memberships=[])
+    found += [("my_links.html", {"links": links}, SIGNED_IN) for links in ([link(n), gone], [])]
+    only_past = link(n, memberships=link(n).memberships[-1:])
+    return found + [
+        ("unlink.html", {"link": each}, SIGNED_IN) for each in (link(n), only_past, link(n, memberships=[]))
+    ]
+
+
+def reason(n: dict[str, str], **changes: Any) -> Reason:
+    """A right, live for good."""
+    row = Reason("infosec", n["course"], "purchase", "…0719", NOW - YEAR, None, None, None, True)
+    return replace(row, **changes)
+
+
+def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """The learner's own pages, the lecturer's, and what comes by one-time links."""
+    reasons = [
+        reason(n), reason(n, source="seat", ends_at=NOW + YEAR),
+        reason(n, source="new kind", ends_at=NOW, is_live=False),
+        reason(n, revoked_at=NOW, revoked_reason="refund", is_live=False), reason(n, since=NOW + YEAR, is_live=False),
+        reason(n, revoked_at=NOW, revoked_reason="another", is_live=False),
+    ]  # fmt: skip
+    pairings = [
+        PairingView(7, n["course"], n["planet"], "same_price", "live", NOW, 128),
+        PairingView(8, n["course"], n["planet"], "shared", "paused", NOW, 0),
+        PairingView(9, n["course"], n["planet"], "shared", "waiting", None, 31),
+    ]
+    claim = Claim(
+        course_slug="infosec", course_title=n["course"], platform=n["lecturer"], order_tail="…0719", paid_at=NOW
+    )
+    mine = [state(n, word) for word in STATES]
+    found = [
+        ("me.html", {"courses": mine, "is_lecturer": True}), ("me.html", {"courses": [], "is_lecturer": False}),
+        ("access.html", {"reasons": reasons}), ("access.html", {"reasons": []}),
+        ("lecturer.html", {"name": n["lecturer"], "pairings": pairings, "consent": CONSENT_TEXT}),
+        ("lecturer.html", {"name": n["lecturer"], "pairings": [], "consent": CONSENT_TEXT}),
+        ("invite.html", {"name": n["lecturer"], "code": "0" * 32}), ("claim.html", {"claim": claim, "code": "0" * 16}),
+    ]  # fmt: skip
+    return [(template, facts, SIGNED_IN) for template, facts in found]
+
+
+def every_page(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """(template, facts, request) of every page but the refusals, with these names in them."""
+    return [*course_pages(n), *link_pages(n), *own_pages(n)]
