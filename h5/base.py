@@ -15,8 +15,7 @@ from services import people
 from services.context import Context
 
 log = structlog.get_logger()
-HALF_A_DAY, MONTH = 43_200, 30
-SNIFF = "nosniff"
+MONTH_SECONDS = 30 * 86_400
 PLAIN_NO = {
     400: "请求的格式不对，请返回后重试。",
     403: "这个页面停留太久，或不是从本站打开的。请返回刷新后再试。",
@@ -68,10 +67,10 @@ class BaseHandler(RequestHandler):
         """A cookie's full name: bound to this very host wherever there is https."""
         return f"__Host-{name}" if self.ctx.config.is_https else name
 
-    def keep(self, name: str, value: str, days: float) -> None:
-        """Set one of our cookies."""
+    def keep(self, name: str, value: str) -> None:
+        """Set one of our cookies, for a month from now by the browser's own clock."""
         safe = {"secure": self.ctx.config.is_https, "httponly": True, "samesite": "Lax"}
-        self.set_cookie(self.cookie(name), value, expires_days=days, path="/", **safe)
+        self.set_cookie(self.cookie(name), value, expires_days=None, max_age=MONTH_SECONDS, path="/", **safe)
 
     def drop(self, name: str) -> None:
         """Delete one of our cookies."""
@@ -81,7 +80,7 @@ class BaseHandler(RequestHandler):
     def browser(self) -> str:
         """The secret of this browser, made when it first begins something."""
         secret = self.get_cookie(self.cookie("browser")) or self.ctx.new_code(256)
-        self.keep("browser", secret, MONTH)
+        self.keep("browser", secret)
         return secret
 
     def known_browser(self) -> str:

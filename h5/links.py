@@ -1,6 +1,6 @@
 """From a course to its planet: the confirm page, the hand-over, the way back, the outcome; and unlinking."""
 
-from h5.base import MONTH, BaseHandler, signed_in
+from h5.base import BaseHandler, signed_in
 from services import handshake, link_views, links, people
 
 REFRESH_SECONDS = 3
@@ -44,7 +44,7 @@ class CallbackHandler(BaseHandler):
     async def renew_session(self) -> None:
         """Rights have changed: the session gets a new secret."""
         if self.person and (token := self.get_cookie(self.cookie("session"))):
-            self.keep("session", await self.ctx.transact(people.renew_session, token=token), MONTH)
+            self.keep("session", await self.ctx.transact(people.renew_session, token=token))
 
 
 class AttemptHandler(BaseHandler):

@@ -2,7 +2,7 @@
 
 import re
 
-from h5.base import MONTH, BaseHandler
+from h5.base import BaseHandler
 from models.errors import WrongInput
 from services import people
 
@@ -49,7 +49,7 @@ class CallbackHandler(BaseHandler):
         returned = {"state": self.asked("state"), "code": self.asked("code"), "browser": self.known_browser()}
         signed_in = await people.finish_sign_in(self.ctx, **returned)
         await self.forget_old_session()
-        self.keep("session", signed_in.token, MONTH)
+        self.keep("session", signed_in.token)
         self.see(path_of(signed_in.target))
 
     async def forget_old_session(self) -> None:

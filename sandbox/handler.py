@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from http.client import responses
 from typing import Any
 
@@ -101,12 +102,12 @@ class BaseSandboxHandler(RequestHandler):
     async def _send_half(self, body: bytes) -> None:
         self.set_header("Content-Length", str(len(body)))
         head = self._head(self._headers, self.get_status())
-        stream: IOStream = self.detach()
-        try:
-            await stream.write(head + body[: len(body) // 2])
-        except StreamClosedError:
+        stream: IOStream | None = self.detach()
+        if stream is None:  # the other side has gone already
             return
-        stream.close()
+        with suppress(StreamClosedError):
+            await stream.write(head + body[: len(body) // 2])
+            stream.close()
 
     @staticmethod
     def _head(headers: HTTPHeaders, status: int) -> bytes:

@@ -46,6 +46,11 @@ class Accounts:
         self._current[person.name] = account
         return account
 
+    def lend(self, account: Account, person: SandboxPerson) -> None:
+        """Let a person use somebody else's account from now on, as people who share a login do."""
+        self._of_person.setdefault(person.name, []).append(account)
+        self._current[person.name] = account
+
     def find(self, uid: str) -> Account | None:
         """Whose `member_uid` this is, at our client."""
         return self._by_uid.get(uid)

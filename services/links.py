@@ -71,16 +71,23 @@ def live_pairing(course_slug: str) -> CoursePlanet:
 
 
 def choose_grant(env: Env, *, person_id: int, course_id: int) -> Grant:
-    """The oldest live right to the course that has no membership yet (L5)."""
+    """The oldest live right to the course that has no membership yet (L5); raises NotEnrolled, AlreadyLinked."""
+    if free := free_grants(env, person_id=person_id, course_id=course_id):
+        return free[0]
+    raise AlreadyLinked if linkable_grants(env, person_id=person_id, course_id=course_id) else NotEnrolled
+
+
+def linkable_grants(env: Env, *, person_id: int, course_id: int) -> list[Grant]:
+    """Live rights that may open a planet: not those that came from it, which would be a loop (L5)."""
     live = access.live_grants(env, person_id=person_id, course_id=course_id)
-    linkable = [grant for grant in live if grant.source in LINKABLE]
-    if not linkable:
-        raise NotEnrolled
+    return [grant for grant in live if grant.source in LINKABLE]
+
+
+def free_grants(env: Env, *, person_id: int, course_id: int) -> list[Grant]:
+    """Those of them without a membership, oldest first."""
+    linkable = linkable_grants(env, person_id=person_id, course_id=course_id)
     taken = {m.active_grant for m in Membership.select().where(Membership.active_grant.in_([g.id for g in linkable]))}
-    free = [grant for grant in linkable if grant.id not in taken]
-    if not free:
-        raise AlreadyLinked
-    return free[0]
+    return [grant for grant in linkable if grant.id not in taken]
 
 
 def active_links(person_id: int) -> list[Link]:

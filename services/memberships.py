@@ -39,7 +39,7 @@ def year_of(env: Env, *, link: Link, grant: Grant, planet: Planet) -> tuple[date
     where the first one ends. A year that had not begun when it was unlinked is still whole.
     """
     before = Membership.select().where(Membership.grant == grant).order_by(Membership.id.desc()).first()
-    if before and before.starts_at < (before.revoked_at or env.now):
+    if before and before.starts_at <= (before.revoked_at or env.now):
         if before.ends_at <= env.now:
             raise MembershipOver
         return env.now, before.ends_at
