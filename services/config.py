@@ -1,7 +1,9 @@
 """Every setting: typed, described, checked at the start. Nobody else reads the environment."""
 
 import base64
+import re
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -10,6 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 PREFIX = "WXBOT_"
 LOOPBACK_NAMES = {"localhost"}
+AES_KEY = re.compile(r"[0-9A-Za-z+/]{43}")
+PORT = re.compile(r"[0-9]{1,5}")
+UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 Listed = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -26,6 +31,26 @@ def is_loopback(url: str) -> bool:
         return host in LOOPBACK_NAMES
 
 
+def check_address(value: str) -> None:
+    """Raise ValueError unless it is https, or http on this machine."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or UNPRINTABLE.search(value):
+        raise ValueError("must be an http(s) address")
+    if parts.scheme == "http" and not is_loopback(value):
+        raise ValueError("must be https: http:// is for a loopback host only")
+    check_server(value, "")
+
+
+def check_server(value: str, hint: str) -> None:
+    """Raise ValueError unless host and port can be read; its words quote nothing, there may be a password in it."""
+    try:
+        is_read = bool(urlsplit(value).hostname) and (urlsplit(value).port or 1) > 0
+    except ValueError:
+        is_read = False
+    if not is_read:
+        raise ValueError(f"has a host or a port that cannot be read{hint}")
+
+
 class Config(BaseSettings):
     """The settings of one installation, read once from the environment or `.env`."""
 
@@ -34,11 +59,11 @@ class Config(BaseSettings):
     base_url: str = Field(description="public https origin, no slash at the end; http:// only for a loopback host")
     listen: str = Field("127.0.0.1:8000", description="address and port to serve on")
     database_url: str = Field(
-        "sqlite:///var/wxbot.db", description="sqlite:///FILE, postgresql://… or mysql://… (MariaDB)"
+        "sqlite:///var/wxbot.db", description="sqlite:///FILE, postgresql://… or mysql://… (MariaDB)", repr=False
     )
     database_threads: int = Field(8, ge=2, le=64, description="database threads of one process, a kept connection each")
     database_queue: int = Field(256, ge=1, description="calls that may wait for a database thread; more get a 503")
-    redis_url: str = Field("", description="empty = embedded, one process only; else redis://…")
+    redis_url: str = Field("", description="empty = embedded, one process only; else redis://…", repr=False)
     secret_keys: Listed = Field(
         description="comma-separated, at least 32 bytes each; the first signs, all verify", repr=False
     )
@@ -82,8 +107,8 @@ class Config(BaseSettings):
     def check_aes_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """43 characters of base64 each, as the platform's console gives them."""
         for key in value:
-            if len(key) != 43 or len(base64.b64decode(key + "=", validate=True)) != 32:
-                raise ValueError("each EncodingAESKey has 43 characters")
+            if not AES_KEY.fullmatch(key) or len(base64.b64decode(key + "=", validate=True)) != 32:
+                raise ValueError("each EncodingAESKey has 43 letters and digits")
         return value
 
     @field_validator("trusted_proxies")
@@ -94,19 +119,33 @@ class Config(BaseSettings):
             ip_network(entry, strict=False)
         return value
 
-    @field_validator("base_url", "wechat_api_url", "wechat_open_url", "planet_url", "clock_url")
+    @field_validator("base_url", "wechat_api_url", "wechat_open_url", "planet_url")
     @classmethod
     def check_origin(cls, value: str, info: Any) -> str:
         """https, or http on this machine; no slash at the end."""
-        if not value and info.field_name in {"planet_url", "clock_url"}:
+        if not value and info.field_name == "planet_url":
             return value
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or value.endswith("/"):
-            raise ValueError("must be an http(s) address without a slash at the end")
-        if parts.scheme == "http" and not is_loopback(value):
-            raise ValueError("must be https: http:// is for a loopback host only")
-        if info.field_name != "clock_url" and (parts.path or parts.query or parts.username):
-            raise ValueError("must be an origin: scheme and host only")
+        check_address(value)
+        if value != f"{urlsplit(value).scheme}://{urlsplit(value).netloc}" or "@" in value:
+            raise ValueError("must be an origin: scheme and host only, without a slash at the end")
+        return value
+
+    @field_validator("clock_url", "weui_url")
+    @classmethod
+    def check_address_or_empty(cls, value: str, info: Any) -> str:
+        """An address to fetch from; the clock's is on this very machine."""
+        if value:
+            check_address(value)
+        if value and info.field_name == "clock_url" and not is_loopback(value):
+            raise ValueError("must be an address of this machine: it is for the sandbox only")
+        return value
+
+    @field_validator("wechat_verify_dir")
+    @classmethod
+    def check_folder(cls, value: str) -> str:
+        """A folder that is there."""
+        if value and not Path(value).is_dir():
+            raise ValueError("must be a folder that exists")
         return value
 
     @field_validator("listen")
@@ -114,7 +153,7 @@ class Config(BaseSettings):
     def check_listen(cls, value: str) -> str:
         """HOST:PORT."""
         host, _, port = value.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
+        if not host or not PORT.fullmatch(port) or int(port) > 65535:
             raise ValueError("must be HOST:PORT")
         return value
 
@@ -122,8 +161,24 @@ class Config(BaseSettings):
     @classmethod
     def check_database(cls, value: str) -> str:
         """One of the three that the suite runs on."""
-        if urlsplit(value).scheme not in {"sqlite", "postgresql", "mysql"}:
+        if value.startswith("sqlite:///") and value != "sqlite:///":
+            return value
+        if not value.startswith(("postgresql://", "mysql://")):
             raise ValueError("must begin with sqlite:///, postgresql:// or mysql://")
+        if not value.startswith(("postgresql:///", "mysql:///")):  # those name a socket: ?host=/run/postgresql
+            check_server(value, "; a user or password with : / @ # ? in it must be percent-encoded")
+        if not urlsplit(value).path.strip("/"):
+            raise ValueError("must end with the name of the database")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def check_redis(cls, value: str) -> str:
+        """A server, or nothing."""
+        if value and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must begin with redis:// or rediss://, or be empty")
+        if value:
+            check_server(value, "")
         return value
 
     @model_validator(mode="after")

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -25,7 +24,7 @@ from services.qr import NoFont
 from wxbot import commands, logs, processes, reality
 from wxbot.server import Server, build_context, close_context
 
-ONE_LINE = (BadSettings, BadCatalogue, BadFile, LiveSettings, NoFont, RemoteError, PeeweeException, OSError)
+ONE_LINE = (BadSettings, BadFile, LiveSettings, NoFont, RemoteError, PeeweeException, OSError)
 
 
 class Group(click.Group):
@@ -36,8 +35,10 @@ class Group(click.Group):
             return super().invoke(ctx)
         except BusinessError as no:
             raise click.ClickException(no.facts.get("what") or f"{no.code}: {no.message}") from None
+        except BadCatalogue as mistakes:
+            raise click.ClickException(str(mistakes)) from None  # one line for each mistake
         except ONE_LINE as problem:
-            raise click.ClickException(" ".join(logs.clean(str(problem)).split("\n  "))) from None
+            raise click.ClickException(" ".join(logs.clean(str(problem)).split())) from None
 
 
 def with_context(work: Callable[[Context], Awaitable[Any]]) -> Any:
@@ -168,10 +169,11 @@ def sandbox(console_port: int, wechat_port: int, planet_port: int, callback_url:
 
 
 def live_urls() -> list[str]:
-    """Outside addresses of settings that may lie beside it; none when there are no settings here."""
-    if not Path(".env").is_file():
+    """Outside addresses of the settings beside it; settings that could not even start are no danger."""
+    try:
+        config = settings.load()
+    except BadSettings:
         return []
-    config = settings.load()
     return [config.wechat_api_url, config.planet_url] if config.live_urls() else []
 
 
