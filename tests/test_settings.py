@@ -11,12 +11,13 @@ from services.config import PREFIX, BadSettings, Config, load
 pytest_plugins = ["tests.commands"]
 EXAMPLE = Path(__file__).parent.parent / "deploy" / "env.example"
 SECRET = "do-not-tell-this-secret-to-anybody-at-all"
+AES_KEY = "a" * 42 + "0"
 GOOD = {"base_url": "https://bridge.example.com", "secret_keys": SECRET}
 WECHAT = {
     "wechat_app_id": "wx1",
     "wechat_app_secret": SECRET,
     "wechat_token": SECRET,
-    "wechat_aes_keys": "a" * 42 + "0",
+    "wechat_aes_keys": AES_KEY,
 }
 PLANET = {"planet_url": "https://planet.example", "planet_client_id": "us", "planet_client_secret": SECRET}
 
