@@ -1,5 +1,6 @@
 """The whole product beside the sandbox, in the test's own loop: what a story test asks for."""
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
@@ -132,6 +134,16 @@ class Site:
         phone = self.phone(name)
         token = phone.jar.get(self.base_url, "_xsrf") or ""
         return await phone.post(f"{self.base_url}{path}", {"_xsrf": token, **fields})
+
+    async def fetch(self, path: str, **request: Any) -> HTTPResponse:
+        """One request of a machine, whatever the answer; no redirect is followed."""
+        how = {"raise_error": False, "follow_redirects": False}
+        return await AsyncHTTPClient().fetch(f"{self.base_url}{path}", **how, **request)
+
+    @staticmethod
+    def json(answer: HTTPResponse) -> Any:
+        """The body of a machine's answer."""
+        return json.loads(answer.body)
 
     async def at_planet(self, name: str = "anna", *, course: str = COURSE) -> Page:
         """Somebody with the course agrees to the waiver and stands before the planet's consent page."""
