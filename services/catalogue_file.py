@@ -7,13 +7,24 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=128, strip_whitespace=True)]
 Fen = Annotated[int, Field(ge=0, le=100_000_000, strict=True)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=16)]
+Count = Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
+MOST_BYTES = 65_535  # what MariaDB keeps of a text
 
 
 class BadCatalogue(Exception):
@@ -21,9 +32,17 @@ class BadCatalogue(Exception):
 
 
 class Part(BaseModel):
-    """A part of the file: an unknown name in it is a mistake, not a wish."""
+    """A part of the file: an unknown name in it is a mistake, not a wish; every text can be kept by every database."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def check_text(cls, value: Any) -> Any:
+        """Not too long as bytes, and without NUL, which PostgreSQL does not keep."""
+        if isinstance(value, str) and ("\0" in value or len(value.encode()) > MOST_BYTES):
+            raise ValueError(f"must be at most {MOST_BYTES} bytes of text, without NUL")
+        return value
 
 
 class LecturerPart(Part):
@@ -53,7 +72,7 @@ class LessonPart(Part):
 
     title: Title
     free: bool = False
-    article: Annotated[str, StringConstraints(max_length=60_000)] = ""
+    article: str = ""
     media_url: Annotated[str, StringConstraints(max_length=500)] = ""
 
     _address = field_validator("media_url")(https_or_empty)
@@ -113,12 +132,23 @@ class CampaignPart(Part):
     amount_fen: Fen | None = None
     starts: AwareDatetime
     ends: AwareDatetime
-    scope: str | list[Slug] = "all"
+    scope: Slug | list[Slug] = "all"
     except_courses: list[Slug] = []
-    quota: int | None = None
-    budget_fen: int | None = None
+    quota: Count | None = None
+    budget_fen: Fen | None = None
     bearer: Literal["platform", "lecturer"] = "platform"
     word: Word | None = None
+
+    @model_validator(mode="after")
+    def check_whole(self) -> "CampaignPart":
+        """What no single name can tell."""
+        if self.ends <= self.starts:
+            raise ValueError("ends must be after starts")
+        if self.kind == "price_rise" and self.course is None:
+            raise ValueError("a price_rise names its course")
+        if self.kind != "shared_planet" and self.amount_fen is None:  # that one is worth what was paid
+            raise ValueError(f"a {self.kind} has an amount_fen")
+        return self
 
 
 class CatalogueFile(Part):
@@ -135,24 +165,40 @@ class _Loader(yaml.SafeLoader):
     """Plain YAML; a name that stands twice in one place is a mistake."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for name in names:
-            if names.count(name) > 1:
-                where = node.start_mark.line + 1
-                raise BadCatalogue(f"line {where}: {name} stands twice")
+        names: list[Any] = []
+        for key, _ in node.value:
+            name = self.construct_object(key, deep=True)
+            if name in names:
+                raise yaml.constructor.ConstructorError(None, None, f"{name} stands twice", key.start_mark)
+            names.append(name)
         return super().construct_mapping(node, deep=deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, OverflowError) as wrong:  # 30 February
+            raise yaml.constructor.ConstructorError(None, None, str(wrong), node.start_mark) from None
+
+
+def as_yaml(text: str) -> tuple[Any, "Lines"]:
+    """The bare content and its line numbers; raises BadCatalogue for what is no YAML."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        return loader.construct_document(node) if node else {}, Lines(node)
+    except yaml.MarkedYAMLError as wrong:
+        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 1
+        raise BadCatalogue(f"line {line}: {wrong.problem}") from None
+    except yaml.reader.ReaderError as wrong:
+        line = text.count("\n", 0, wrong.position) + 1
+        raise BadCatalogue(f"line {line}: a character that is not allowed") from None
+    except RecursionError:
+        raise BadCatalogue("line 1: nested too deeply") from None
 
 
 def parse(text: str) -> tuple[CatalogueFile, "Lines"]:
     """The file's content and its line numbers; raises BadCatalogue with every mistake found."""
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        content = loader.construct_document(node) if node else {}
-    except yaml.MarkedYAMLError as wrong:
-        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 1
-        raise BadCatalogue(f"line {line}: {wrong.problem}") from None
-    lines = Lines(node)
+    content, lines = as_yaml(text)
     try:
         return CatalogueFile.model_validate(content), lines
     except ValidationError as wrong:

@@ -5,11 +5,23 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from models import audit
-from models.base import SHANGHAI, Row
+from models.base import SHANGHAI, Row, shanghai_day
 from models.catalogue import Course, CoursePlanet, Guest, Lecturer, Lesson, Planet, Price
 from services import catalogue
-from services.catalogue_file import BadCatalogue, CatalogueFile, CoursePart, Lines, PairingPart, PlanetPart
+from services.catalogue_file import (
+    BadCatalogue,
+    CampaignPart,
+    CatalogueFile,
+    CoursePart,
+    Lines,
+    PairingPart,
+    PlanetPart,
+    PricePart,
+)
 from services.env import Env
+
+MOST_AUDITED = 15_000  # characters: MariaDB keeps 65 535 bytes of a text
+Place = tuple[int | str, ...]
 
 
 class DryRun(Exception):
@@ -30,38 +42,36 @@ def load(env: Env, *, file: CatalogueFile, lines: Lines) -> list[str]:
 
     Raises BadCatalogue for a reference to something unknown, a doubled slug, or a changed price that has begun.
     """
-    check(file, lines)
+    check(env, file, lines)
     told: list[str] = []
     for part in file.lecturers:
         told += put(Lecturer, {"slug": part.slug}, part.model_dump(exclude={"slug"}))
     for number, part in enumerate(file.courses):
-        told += load_course(env, part, lines.of(("courses", number)))
+        told += load_course(env, part, lines, number)
     for part in file.planets:
         told += load_planet(part)
     for part in file.pairings:
         told += load_pairing(env, part)
     if told:
         catalogue.changed()
-        audit.record(at=env.now, who="command", action="catalogue loaded", subject="catalogue", new="\n".join(told))
+        told_first = "\n".join(told)[:MOST_AUDITED]
+        audit.record(at=env.now, who="command", action="catalogue loaded", subject="catalogue", new=told_first)
     return told + left_alone(file)
 
 
-def check(file: CatalogueFile, lines: Lines) -> None:
-    """Raise for what no single part can tell: doubles and references to nothing."""
-    mistakes = list(doubles("lecturers", file.lecturers, lines)) + list(doubles("courses", file.courses, lines))
-    mistakes += doubles("planets", file.planets, lines)
+def check(env: Env, file: CatalogueFile, lines: Lines) -> None:
+    """Raise for what no single part can tell: doubles, references to nothing, agreements without a paper."""
+    mistakes = [
+        f"line {lines.of(place)}: {what}" for place, what in [*doubles(file), *taken(file), *unsigned(env, file)]
+    ]
     known = {
         Lecturer: {part.slug for part in file.lecturers} | slugs(Lecturer),
         Course: {part.slug for part in file.courses} | slugs(Course),
         Planet: {part.slug for part in file.planets} | slugs(Planet),
     }
-    for place, name, row, slug in references(file):
+    for place, row, slug in references(file):
         if slug not in known[row]:
-            mistakes.append(f"line {lines.of((*place, name))}: {name}: unknown {slug}")
-    for number, part in enumerate(file.pairings):
-        if part.authorised_on and not part.authorised_note:
-            where = lines.of(("pairings", number, "authorised_on"))
-            mistakes.append(f"line {where}: authorised_on needs an authorised_note that names the agreement")
+            mistakes.append(f"line {lines.of(place)}: {place[-1]}: unknown {row.__name__.lower()} {slug}")
     if mistakes:
         raise BadCatalogue("\n".join(mistakes))
 
@@ -71,32 +81,70 @@ def slugs(row: type[Row]) -> set[str]:
     return {slug for (slug,) in row.select(row.slug).tuples()}
 
 
-def doubles(name: str, parts: Iterable[Any], lines: Lines) -> Iterable[str]:
-    """A slug may stand once in its list."""
-    seen: set[str] = set()
-    for number, part in enumerate(parts):
-        if part.slug in seen:
-            yield f"line {lines.of((name, number, 'slug'))}: {part.slug} stands twice in {name}"
-        seen.add(part.slug)
+def doubles(file: CatalogueFile) -> Iterable[tuple[Place, str]]:
+    """What may stand once, and stands a second time."""
+    for name in ("lecturers", "courses", "planets", "campaigns"):
+        yield from twice(name, "slug", [part.slug for part in getattr(file, name)])
+    yield from twice("planets", "group_id", [f"{part.provider} {part.group_id}" for part in file.planets])
+    yield from twice("pairings", "course", [part.course for part in file.pairings])
+    for number, part in enumerate(file.courses):
+        for place, what in twice("prices", "from", [price.from_at for price in part.prices]):
+            yield ("courses", number, *place), what
 
 
-def references(file: CatalogueFile) -> Iterable[tuple[tuple[str, int], str, type[Row], str]]:
+def twice(name: str, key: str, values: list[Any]) -> Iterable[tuple[Place, str]]:
+    """Each value of a list that was there before."""
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            yield (name, number, key), f"{key} {value} stands twice in {name}"
+
+
+def taken(file: CatalogueFile) -> Iterable[tuple[Place, str]]:
+    """Groups that are another planet's already."""
+    for number, part in enumerate(file.planets):
+        other = Planet.get_or_none(provider=part.provider, group_id=part.group_id)
+        if other and other.slug != part.slug:
+            yield ("planets", number, "group_id"), f"group_id {part.group_id} is that of planet {other.slug}"
+
+
+def unsigned(env: Env, file: CatalogueFile) -> Iterable[tuple[Place, str]]:
+    """Agreements that cannot be: without a note that names the paper, or signed in the future."""
+    for number, part in enumerate(file.pairings):
+        place = ("pairings", number, "authorised_on")
+        if part.authorised_on and not part.authorised_note:
+            yield place, "authorised_on needs an authorised_note that names the agreement"
+        if part.authorised_on and part.authorised_on > shanghai_day(env.now):
+            yield place, f"authorised_on {part.authorised_on} is in the future"
+
+
+def references(file: CatalogueFile) -> Iterable[tuple[Place, type[Row], str]]:
     """Each place that names something by its slug."""
     for number, part in enumerate(file.courses):
-        yield ("courses", number), "lecturer", Lecturer, part.lecturer
+        yield ("courses", number, "lecturer"), Lecturer, part.lecturer
     for number, part in enumerate(file.planets):
-        yield ("planets", number), "owner", Lecturer, part.owner
+        yield ("planets", number, "owner"), Lecturer, part.owner
     for number, part in enumerate(file.pairings):
-        yield ("pairings", number), "course", Course, part.course
-        yield ("pairings", number), "planet", Planet, part.planet
+        yield ("pairings", number, "course"), Course, part.course
+        yield ("pairings", number, "planet"), Planet, part.planet
     for number, part in enumerate(file.campaigns):
-        for slug in {*part.except_courses, *([part.course] if part.course else [])}:
-            yield ("campaigns", number), "course", Course, slug
+        yield from campaign_references(number, part)
 
 
-def put(row: type[Row], key: dict[str, Any], values: dict[str, Any]) -> list[str]:
+def campaign_references(number: int, part: CampaignPart) -> Iterable[tuple[Place, type[Row], str]]:
+    """Whose vouchers pay for what: `scope` is all, one lecturer, or a list of courses."""
+    if part.course:
+        yield ("campaigns", number, "course"), Course, part.course
+    if isinstance(part.scope, str) and part.scope != "all":
+        yield ("campaigns", number, "scope"), Lecturer, part.scope
+    for slug in part.scope if isinstance(part.scope, list) else []:
+        yield ("campaigns", number, "scope"), Course, slug
+    for slug in part.except_courses:
+        yield ("campaigns", number, "except_courses"), Course, slug
+
+
+def put(row: type[Row], key: dict[str, Any], values: dict[str, Any], name: str = "") -> list[str]:
     """Insert or change one row; a sentence for what changed."""
-    name = f"{row.__name__.lower()} {'/'.join(str(part) for part in key.values())}"
+    name = name or f"{row.__name__.lower()} {key.get('slug')}"
     old = row.get_or_none(**key)
     if old is None:
         row.create(**key, **values)
@@ -104,36 +152,35 @@ def put(row: type[Row], key: dict[str, Any], values: dict[str, Any]) -> list[str
     changed = {field: value for field, value in values.items() if old.__data__[field] != value}
     if changed:
         row.update(**changed).where(row.id == old.id).execute()
-    return [f"~ {name}: {field} {old.__data__[field]!s:.40} → {value!s:.40}" for field, value in changed.items()]
+    return [f"~ {name}: {field} {brief(old.__data__[field])} → {brief(value)}" for field, value in changed.items()]
 
 
-def load_course(env: Env, part: CoursePart, line: int) -> list[str]:
+def brief(value: Any) -> str:
+    """The beginning of a value, on one line."""
+    return " ".join(f"{value!s:.60}".split())
+
+
+def load_course(env: Env, part: CoursePart, lines: Lines, number: int) -> list[str]:
     """A course with its prices and lessons."""
     values = part.model_dump(exclude={"slug", "lecturer", "prices", "lessons"})
     told = put(Course, {"slug": part.slug}, values | {"lecturer": Lecturer.get(slug=part.lecturer).id})
     course = Course.get(slug=part.slug)
-    told += load_prices(env, course, part, line)
+    for place, price in enumerate(part.prices):
+        told += load_price(env, course, price, lines.of(("courses", number, "prices", place)))
     for position, lesson in enumerate(part.lessons, 1):
-        told += [f"{one} ({part.slug})" for one in put_lesson(course, position, lesson.model_dump())]
+        key = {"course": course.id, "position": position}
+        told += put(Lesson, key, lesson.model_dump(), f"lesson {position} of {part.slug}")
     return told
 
 
-def put_lesson(course: Course, position: int, values: dict[str, Any]) -> list[str]:
-    """One lesson, by its place in the outline."""
-    return put(Lesson, {"course": course.id, "position": position}, values)
-
-
-def load_prices(env: Env, course: Course, part: CoursePart, line: int) -> list[str]:
-    """Dated prices: one that has begun is history and cannot be changed (C2)."""
-    told: list[str] = []
-    for price in part.prices:
-        from_at = price.from_at.astimezone(UTC)
-        old = Price.get_or_none(course=course, from_at=from_at)
-        if old and old.amount_fen != price.amount_fen and from_at <= env.now:
-            raise BadCatalogue(f"line {line}: the price of {part.slug} from {price.from_at} has begun; add a new one")
-        changes = put(Price, {"course": course.id, "from_at": from_at}, {"amount_fen": price.amount_fen})
-        told += [f"{one} ({part.slug})" for one in changes]
-    return told
+def load_price(env: Env, course: Course, price: PricePart, line: int) -> list[str]:
+    """A dated price: one that has begun is history and cannot be changed (C2)."""
+    from_at = price.from_at.astimezone(UTC)
+    old = Price.get_or_none(course=course, from_at=from_at)
+    if old and old.amount_fen != price.amount_fen and from_at <= env.now:
+        raise BadCatalogue(f"line {line}: the price of {course.slug} from {price.from_at} has begun; add a new one")
+    name = f"price of {course.slug} from {price.from_at}"
+    return put(Price, {"course": course.id, "from_at": from_at}, {"amount_fen": price.amount_fen}, name)
 
 
 def load_planet(part: PlanetPart) -> list[str]:
@@ -150,19 +197,34 @@ def load_planet(part: PlanetPart) -> list[str]:
 def load_pairing(env: Env, part: PairingPart) -> list[str]:
     """A pairing; live at once where the file records the lecturer's signed agreement (C4)."""
     course, planet = Course.get(slug=part.course), Planet.get(slug=part.planet)
-    told = put(CoursePlanet, {"course": course.id}, {"planet": planet.id, "mode": part.mode})
-    told = [one.replace(f"courseplanet {course.id}", f"pairing {part.course} – {part.planet}") for one in told]
+    name = f"pairing {part.course} – {part.planet}"
+    told = put(CoursePlanet, {"course": course.id}, {"planet": planet.id, "mode": part.mode}, name)
     row = CoursePlanet.get(course=course)
+    if told and row.opted_in_at:  # what the lecturer agreed to was another planet, or another mode
+        withdraw(env, row)
+        told.append(f"~ {name}: its authorisation was for what it was before, and has ended")
+        row = CoursePlanet.get(course=course)
     if part.authorised_on and row.opted_in_at is None:
-        agreed_at = datetime.combine(part.authorised_on, time(), SHANGHAI).astimezone(UTC)
-        note = {"opted_in_at": agreed_at, "opted_in_text": "signed", "opted_in_note": part.authorised_note}
-        CoursePlanet.update(**note).where(CoursePlanet.id == row.id).execute()
-        agreement = {"new": part.authorised_note, "reason": f"signed on {part.authorised_on}"}
-        audit.record(
-            at=env.now, who="command", action="pairing authorised", subject=f"pairing:{part.course}", **agreement
-        )
-        told.append(f"~ pairing {part.course} – {part.planet}: live by the agreement of {part.authorised_on}")
+        record_agreement(env, row, part)
+        told.append(f"~ {name}: live by the agreement of {part.authorised_on}")
     return told
+
+
+def withdraw(env: Env, row: CoursePlanet) -> None:
+    """New links wait for a new authorisation; existing rights stay."""
+    nothing = {"opted_in_at": None, "opted_in_text": None, "opted_in_note": None}
+    CoursePlanet.update(**nothing).where(CoursePlanet.id == row.id).execute()
+    changed = {"subject": f"pairing:{row.course.slug}", "old": row.opted_in_note or row.opted_in_text}
+    audit.record(at=env.now, who="command", action="pairing changed: authorisation ended", **changed)
+
+
+def record_agreement(env: Env, row: CoursePlanet, part: PairingPart) -> None:
+    """Live by a signed paper, named in the audit log."""
+    agreed_at = datetime.combine(part.authorised_on, time(), SHANGHAI).astimezone(UTC)
+    note = {"opted_in_at": agreed_at, "opted_in_text": "signed", "opted_in_note": part.authorised_note}
+    CoursePlanet.update(**note).where(CoursePlanet.id == row.id).execute()
+    agreement = {"new": part.authorised_note, "reason": f"signed on {part.authorised_on}"}
+    audit.record(at=env.now, who="command", action="pairing authorised", subject=f"pairing:{part.course}", **agreement)
 
 
 def left_alone(file: CatalogueFile) -> list[str]:
