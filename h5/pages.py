@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from models.base import SHANGHAI
+from models.base import SHANGHAI, shanghai_words
 
 if TYPE_CHECKING:
     from tornado.web import RequestHandler
@@ -23,16 +23,6 @@ def yuan(fen: int) -> str:
     return f"¥{whole}" if not rest else f"¥{whole}.{rest:02d}"
 
 
-def day(moment: datetime) -> str:
-    """2027年11月22日, in Shanghai."""
-    return f"{moment.astimezone(SHANGHAI):%Y年%-m月%-d日}"
-
-
-def date_day(on: date) -> str:
-    """2027年11月22日, of what is a day already."""
-    return f"{on:%Y年%-m月%-d日}"
-
-
 def minute(moment: datetime) -> str:
     """2027-11-22 17:30, in Shanghai."""
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
@@ -44,7 +34,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"yuan": yuan, "day": day, "minute": minute, "date_day": date_day}
+    made.filters |= {"yuan": yuan, "day": shanghai_words, "minute": minute, "date_day": date_day}
     return made
 
 

@@ -17,6 +17,11 @@ def shanghai_day(moment: datetime) -> date:
     return moment.astimezone(SHANGHAI).date()
 
 
+def shanghai_words(moment: datetime) -> str:
+    """That day as people read it: 2027年11月22日."""
+    return f"{moment.astimezone(SHANGHAI):%Y年%-m月%-d日}"
+
+
 class UtcField(DateTimeField):
     """An aware UTC moment, kept to the microsecond on all three databases.
 

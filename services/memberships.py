@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from clients.errors import RemoteRefused
 from clients.planets import Reason, RevokeReason
 from models.access import Grant
-from models.base import shanghai_day
+from models.base import shanghai_words
 from models.catalogue import Planet
 from models.errors import AlreadyLinked, MembershipOver
 from models.links import Link, Membership
@@ -129,10 +129,16 @@ def note_refused(env: Env, *, membership_id: int, code: str) -> None:
 def note_delivered(env: Env, *, membership_id: int, version: int) -> None:
     """The planet has confirmed a version; versions only grow. The person is told once, of the first."""
     older = (Membership.id == membership_id, Membership.delivered_version < version)
-    if not Membership.change_if(*older, delivered_version=version, delivered_at=env.now, refused_code=None):
-        return
-    membership = Membership.find(id=membership_id)
-    if membership.revoked_at is None and version == 1:
-        until = shanghai_day(membership.ends_at)
-        text = f"星球「{membership.planet.title}」已开通，有效期至 {until}。现在可以进入星球提问了。"
+    confirmed = {"delivered_version": version, "delivered_at": env.now, "refused_code": None}
+    if Membership.change_if(*older, Membership.delivered_at.is_null(), **confirmed):
+        welcome(env, Membership.find(id=membership_id))
+    else:
+        Membership.change_if(*older, **confirmed)
+
+
+def welcome(env: Env, membership: Membership) -> None:
+    """Tell the person that the planet is open to him."""
+    if membership.revoked_at is None:
+        title, until = membership.planet.title, shanghai_words(membership.ends_at)
+        text = f"「{title}」已开通，有效期至 {until}，现在就可以进去提问。"
         notices.tell(env, person_id=membership.link.person_id, text=text)

@@ -19,11 +19,9 @@ from wxbot.menu import menu
 from wxbot.server import Server, build_context
 
 ROOT = Path(__file__).parent.parent
-BASE_URL = "http://127.0.0.1:8000"
 EXAMPLE = ROOT / "deploy" / "catalogue.example.yaml"
 PLANETS = [("g1", "信息安全星球", 19900, "caoz"), ("g2", "Python 学习星球", 9900, "caoz")]
 PEOPLE = {"anna": "小安（已报名）", "bob": "阿宝（还没报名）", "caoz": "讲师甲"}
-WEBHOOK_SECRET = "whsec_c2FuZGJveC1ldmVudHMtc2VjcmV0LTAxMjM0NTY3"  # noqa: S105 - of the pretend planet
 
 
 class WorldClock:
@@ -42,30 +40,29 @@ class WorldClock:
 
 def fresh_rows(config: Config) -> None:
     """An empty database with every table."""
-    for file in Path(ROOT / "var").glob("demo.db*"):
+    path = Path(config.database_url.removeprefix("sqlite:///"))
+    for file in path.parent.glob(f"{path.name}*"):
         file.unlink()
     database.migrate(database.connect(config.database_url))
 
 
-def world() -> Sandbox:
+def world(base_url: str, port: int) -> Sandbox:
     """The outside world, knowing where we are."""
-    account = AccountSettings(callback_url=f"{BASE_URL}/wx/push")
-    planet = PlanetSettings(
-        redirect_uris=[f"{BASE_URL}/links/callback/partner"],
-        webhook_url=f"{BASE_URL}/planets/partner/events",
-        webhook_secret=WEBHOOK_SECRET,
-    )
-    return build(SandboxOptions(account=account, planet=planet, people=PEOPLE, groups=PLANETS, site_url=BASE_URL))
+    account = AccountSettings(callback_url=f"{base_url}/wx/push")
+    planet = PlanetSettings(redirect_uris=[f"{base_url}/links/callback/partner"])
+    ports = {"console_port": port + 100, "wechat_port": port + 101, "planet_port": port + 102}
+    around = {"account": account, "planet": planet, "people": PEOPLE, "groups": PLANETS}
+    return build(SandboxOptions(**ports, **around, site_url=base_url))
 
 
-def settings_beside(box: Sandbox) -> Config:
+def settings_beside(box: Sandbox, base_url: str, port: int) -> Config:
     """Our settings, every outside address being the sandbox; whatever the surroundings say."""
     account, planet = box.account.settings, PlanetSettings()
     return settings.load(
         _env_file=None,
-        base_url=BASE_URL,
-        listen="127.0.0.1:8000",
-        database_url=f"sqlite:///{ROOT}/var/demo.db",
+        base_url=base_url,
+        listen=f"127.0.0.1:{port}",
+        database_url=f"sqlite:///{ROOT}/var/demo-{port}.db",
         redis_url="",
         secret_keys=["this key protects nothing but a sandbox on one machine"],
         wechat_app_id=account.app_id,
@@ -77,7 +74,6 @@ def settings_beside(box: Sandbox) -> Config:
         planet_url=box.planet_url,
         planet_client_id=planet.client_id,
         planet_client_secret=planet.client_secrets[0],
-        planet_webhook_secrets=[WEBHOOK_SECRET],
         log_level="warning",
     )
 
@@ -94,11 +90,11 @@ async def furnish(ctx: Context, box: Sandbox) -> dict[str, str]:
     other = {"platform": "yiling", "order_no": f"PHONE-{ctx.new_code(32)}"}
     unknown = purchases.PurchaseBody(phone="13800000000", **paid)
     claimable, _ = await ctx.transact(purchases.put, body=unknown, **other)
-    await ctx.wechat.push_menu(menu(BASE_URL))
+    await ctx.wechat.push_menu(menu(ctx.config.base_url))
     return {"claim": claimable.claim_url or "", "invite": await ctx.transact(lecturers.invite, slug="linlan")}
 
 
-def tell(box: Sandbox, links: dict[str, str]) -> None:
+def tell(box: Sandbox, base_url: str, links: dict[str, str]) -> None:
     """Where to look first, and what to click."""
     phone = f"{box.console_url}/phones/anna"
     click.secho("\nwxbot runs beside a pretend WeChat and a pretend planet. Ctrl-C stops all of it.\n", bold=True)
@@ -106,30 +102,42 @@ def tell(box: Sandbox, links: dict[str, str]) -> None:
     click.echo("                    小安 has bought 信息安全职场培训. In her phone: open the site, tap the course,")
     click.echo("                    then 星球; sign in, agree, confirm. Or write 星球 in the chat.\n")
     click.echo(f"  Everybody's phone {box.console_url}")
-    click.echo(f"  The site itself   {BASE_URL}    (outside WeChat it shows how to get in)")
+    click.echo(f"  The site itself   {base_url}    (outside WeChat it shows how to get in)")
     click.echo(f"  To claim          {links['claim']}")
     click.echo(f"  For the lecturer  {links['invite']}    (paste into 讲师甲's phone)")
     click.echo(f"  Switches          {box.console_url}/switches    (planet down, slow, …)\n")
     click.echo(qr.terminal(phone))
 
 
-async def main() -> None:
+async def run(port: int) -> None:
     """Run until Ctrl-C."""
-    logs.set_up("warning")
+    base_url = f"http://127.0.0.1:{port}"
     told = told_to_stop()
-    box = world()
+    box = world(base_url, port)
     box.start()
-    config = settings_beside(box)
+    config = settings_beside(box, base_url, port)
     fresh_rows(config)
     made = {"monotonic": reality.monotonic, "new_code": reality.new_code}
     server = Server(build_context(config, clock=WorldClock(box), **made))
     links = await furnish(server.ctx, box)
     await server.start(listen(config))
-    tell(box, links)
+    await box.phone("anna").follow()
+    tell(box, base_url, links)
     await told.wait()
     await server.stop()
     await box.stop()
 
 
+@click.command()
+@click.option("--port", default=8000, show_default=True, help="of the site; the sandbox takes PORT+100 to PORT+102")
+def main(port: int) -> None:
+    """Run the product beside the sandbox, with something to look at."""
+    logs.set_up("warning")
+    try:
+        asyncio.run(run(port))
+    except OSError as problem:
+        raise click.ClickException(str(problem)) from None
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
