@@ -4,9 +4,21 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from models.delivery import InboxItem
+from models.people import digest
 from services.env import Env
 
+PUSH = "push"
 KEPT = timedelta(days=30)
+
+
+def mark(sender: str) -> str:
+    """What the keys of a sender's messages begin with: 32 hex digits that tell nobody who he is."""
+    return digest(sender)[:32]
+
+
+def key_of(*, sender: str, message: str) -> str:
+    """The key of one message; `message` is in hex, and the same however often it comes."""
+    return mark(sender) + message
 
 
 def once(env: Env, *, source: str, key: str, act: Callable[[Env], str]) -> str:
@@ -19,6 +31,13 @@ def once(env: Env, *, source: str, key: str, act: Callable[[Env], str]) -> str:
         InboxItem.update(reply=reply).where(InboxItem.source == source, InboxItem.key == key).execute()
         return reply
     return InboxItem.get(source=source, key=key).reply or ""
+
+
+def forget_answers(env: Env, *, sender: str) -> None:
+    """Forget what was answered to somebody who leaves: an answer may name him. Repeats are then answered by nothing."""
+    first = mark(sender)
+    his = InboxItem.key.between(first, first + "g")  # the next letter after the hex digits
+    InboxItem.update(reply="").where(InboxItem.source == PUSH, his).execute()
 
 
 def forget_old(env: Env) -> int:

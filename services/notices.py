@@ -1,13 +1,17 @@
 """Customer-service messages: sent through the outbox; what WeChat does not let through waits for his next word."""
 
+from datetime import timedelta
+
 from clients.errors import RemoteRefused
 from models.delivery import ChatNotice
 from models.people import OA, WECHAT, Identity
-from services import outbox
+from services import outbox, people
 from services.context import Context
 from services.env import Env
 
 ERASED = "erased"
+STILL_ANSWERED = timedelta(seconds=60)  # WeChat sends a message again for some 15 s
+KEPT = timedelta(days=30)
 
 
 def tell(env: Env, *, person_id: int, text: str) -> None:
@@ -20,10 +24,8 @@ def tell(env: Env, *, person_id: int, text: str) -> None:
 
 
 def tell_openid(env: Env, *, openid: str, text: str) -> None:
-    """The same for a follower whom we know by openid only."""
-    identity = Identity.of_openid(openid)
-    if identity:
-        tell(env, person_id=identity.person_id, text=text)
+    """The same for somebody who wrote to the account, also when he never showed up before."""
+    tell(env, person_id=people.person_with_openid(env, openid).id, text=text)
 
 
 def addressed(env: Env, *, notice_id: int) -> tuple[str, str] | None:
@@ -59,27 +61,27 @@ def hold(env: Env, *, notice_id: int) -> None:
 
 
 def waiting_openids(env: Env) -> set[str]:
-    """Who has something to read at his next message; small, and kept in memory by the chat."""
-    held = (
-        ChatNotice.select(Identity.uid)
-        .join(Identity)
-        .where(ChatNotice.held_at.is_null(False), ChatNotice.shown_at.is_null())
-    )
-    return {uid for (uid,) in held.tuples()}
+    """Who has something to read at his next message, or has read it just now; small, kept in memory by the chat.
+
+    The latter because a message that comes again must be answered alike, on whichever process it arrives.
+    """
+    lately = ChatNotice.shown_at > env.now - STILL_ANSWERED
+    held = ChatNotice.held_at.is_null(False) & (ChatNotice.shown_at.is_null() | lately)
+    return {uid for (uid,) in ChatNotice.select(Identity.uid).join(Identity).where(held).tuples()}
 
 
-def take_waiting(env: Env, *, openid: str) -> list[str]:
-    """The held texts, oldest first, each shown once."""
-    identity = Identity.of_openid(openid)
-    if identity is None:
-        return []
-    held = ChatNotice.select().where(
-        ChatNotice.identity == identity, ChatNotice.held_at.is_null(False), ChatNotice.shown_at.is_null()
-    )
-    fresh = [n for n in held.order_by(ChatNotice.id) if show(env, n)]
-    return [notice.text for notice in fresh]
+def waiting_for(openid: str) -> list[ChatNotice]:
+    """What is held for somebody, oldest first."""
+    mine = ChatNotice.select().join(Identity).where(Identity.uid == openid, Identity.side == OA)
+    return list(mine.where(ChatNotice.held_at.is_null(False), ChatNotice.shown_at.is_null()).order_by(ChatNotice.id))
 
 
 def show(env: Env, notice: ChatNotice) -> bool:
     """Mark one as shown; True for the message that shows it."""
     return ChatNotice.change_if(ChatNotice.id == notice.id, ChatNotice.shown_at.is_null(), shown_at=env.now)
+
+
+def forget_old(env: Env) -> int:
+    """Delete what was sent or shown long ago; how many."""
+    told = ChatNotice.sent_at.is_null(False) | ChatNotice.shown_at.is_null(False)
+    return ChatNotice.delete().where(told, ChatNotice.created_at < env.now - KEPT).execute()

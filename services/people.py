@@ -4,11 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
+from peewee import Expression
+
 from clients.errors import CodeRefused, RemoteDown, RemoteRefused
-from models.delivery import ChatNotice, ChatQuestion
 from models.errors import BusinessError, NotFound, RemoteAway, SignInRefused, SnapshotUser, StateInvalid, retold
-from models.links import Link, LinkAttempt, RefundWaiver
-from models.orders import Purchase
 from models.people import (
     CODE_SHAPE,
     OA,
@@ -28,7 +27,6 @@ from services.env import Env
 LOOKS_FOR_THE_FIRST = 20
 LOOK_EVERY_SECONDS = 0.2
 ERASED = "erased"
-NICKNAME_REVOKED = "205"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,42 +180,21 @@ def sign_out(env: Env, *, token: str) -> None:
     Session.delete().where(Session.token_hash == digest(token)).execute()
 
 
+def ours(openid: str) -> Expression:
+    """The condition for an identity at our own account: another company may use the same letters."""
+    return (Identity.side == OA) & (Identity.provider == WECHAT) & (Identity.uid == openid)
+
+
 def follow(env: Env, *, openid: str) -> Person:
     """He follows the account; his rights are where they were (R5)."""
     person = person_with_openid(env, openid)
-    Identity.update(followed_at=env.now, unfollowed_at=None).where(Identity.uid == openid).execute()
+    Identity.update(followed_at=env.now, unfollowed_at=None).where(ours(openid)).execute()
     return person
 
 
 def unfollow(env: Env, *, openid: str) -> None:
     """He unfollows; nothing else changes (R5)."""
-    Identity.update(unfollowed_at=env.now).where(Identity.uid == openid).execute()
-
-
-def forget(env: Env, *, openid: str, what: str) -> None:
-    """Delete the personal data that a WeChat user took back; `what` is the platform's RevokeInfo number."""
-    if what == NICKNAME_REVOKED:
-        Identity.update(nickname=None).where(Identity.uid == openid).execute()
-
-
-def erase(env: Env, *, openid: str) -> None:
-    """He left WeChat: delete what tells who he is; purchases and waivers keep a pseudonym."""
-    identity = Identity.of_openid(openid)
-    if identity is None:
-        return
-    person = identity.person
-    Session.delete().where(Session.person == person).execute()
-    SignInState.delete().where(SignInState.person == person).execute()
-    for row in (ChatNotice, ChatQuestion):
-        row.delete().where(row.identity == identity).execute()
-    Purchase.update(phone=None, email=None).where(Purchase.person == person).execute()
-    Link.update(display_name="").where(Link.person == person).execute()
-    marks = {"openid": person.pseudonym, "ip": ERASED, "user_agent": ERASED}
-    LinkAttempt.update(**marks).where(LinkAttempt.person == person).execute()
-    RefundWaiver.update(**marks).where(RefundWaiver.person == person).execute()
-    gone = {"uid": f"{ERASED}:{identity.id}", "nickname": None, "unfollowed_at": env.now}
-    Identity.update(**gone).where(Identity.id == identity.id).execute()
-    Person.update(erased_at=env.now).where(Person.id == person.id).execute()
+    Identity.update(unfollowed_at=env.now).where(ours(openid)).execute()
 
 
 def openid_of(person_id: int) -> str:

@@ -12,20 +12,20 @@ LIFE = timedelta(minutes=5)
 
 def ask(env: Env, *, identity: Identity, topic: str, choices: list[int]) -> None:
     """Keep a question for five minutes, in place of an older one."""
-    ChatQuestion.delete().where(ChatQuestion.identity == identity).execute()
     life = {"asked_at": env.now, "expires_at": env.now + LIFE}
-    ChatQuestion.create(identity=identity, topic=topic, choices=json.dumps(choices), **life)
+    values = {"topic": topic, "choices": json.dumps(choices)} | life
+    if not ChatQuestion.add_once(identity=identity, **values):
+        ChatQuestion.update(**values).where(ChatQuestion.identity == identity).execute()
+
+
+def choices_of(env: Env, *, identity: Identity, topic: str) -> list[int]:
+    """The choices of the open question of this topic; empty when there is none, or its time is over."""
+    row = ChatQuestion.get_or_none(identity=identity, topic=topic)
+    return json.loads(row.choices) if row is not None and env.now < row.expires_at else []
 
 
 def take(env: Env, *, identity: Identity, topic: str) -> list[int]:
-    """The choices of the open question of this topic, which is closed by that; empty when there is none."""
-    row = ChatQuestion.get_or_none(identity=identity, topic=topic)
-    if row is None or ChatQuestion.delete().where(ChatQuestion.id == row.id).execute() != 1:
-        return []
-    return json.loads(row.choices) if env.now < row.expires_at else []
-
-
-def is_open(env: Env, *, identity: Identity, topic: str) -> bool:
-    """Whether an answer is still awaited."""
-    row = ChatQuestion.get_or_none(identity=identity, topic=topic)
-    return row is not None and env.now < row.expires_at
+    """The same, and the question is closed by that."""
+    choices = choices_of(env, identity=identity, topic=topic)
+    mine = (ChatQuestion.identity == identity, ChatQuestion.topic == topic)
+    return choices if ChatQuestion.delete().where(*mine).execute() == 1 else []

@@ -10,16 +10,16 @@ from peewee import PeeweeException
 from models.errors import TooBusy
 from models.links import Link
 from models.people import Identity
-from services import access, inbox, links, notices, people, questions
+from services import access, inbox, leaving, links, notices, people, questions
 from services.context import Context
 from services.env import Env
 from wxbot import words
 from wxbot.callback import Busy, Said
 
-PUSH = "push"
 UNLINK = "unlink"
 CHOOSE = "unlink_choice"
 MENU = {"COURSES": words.COURSES, "PLANETS": words.PLANETS, "HELP": words.HELP, "UNLINK": words.UNLINK}
+LISTS = {words.COURSES, words.PLANETS}
 Act = Callable[[Env], str]
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 class Conversation:
     """Hears what the push door lets in. A message without an effect is answered at once and touches no store.
 
-    `waiting` holds the openids with a notice that WeChat did not let through; it is renewed every few seconds.
+    `waiting` holds the openids with a notice that WeChat did not let through; it is renewed every second.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -37,6 +37,7 @@ class Conversation:
         self.plain = {
             words.HELP: words.help_text(self.base_url),
             words.UNKNOWN: words.unknown(self.base_url),
+            words.ONLY_WORDS: words.only_words(),
         }
 
     async def renew_waiting(self) -> None:
@@ -46,24 +47,21 @@ class Conversation:
     def hear(self, heard: Any) -> Said | Awaitable[Said]:
         """The answer, or an awaitable of it; raises Busy when an effect cannot be done now."""
         topic = self.topic_of(heard)
-        if topic in self.plain and heard.from_user not in self.waiting:
-            return self.plain[topic]
-        if heard.kind == "event" and topic is None:
+        if topic is None:
             act = self.event(heard)
             return self.once(heard, act) if act else None
-        if topic in {words.COURSES, words.PLANETS} and heard.from_user not in self.waiting:
-            return self.look_up(heard, topic)
-        number = int(words.plain(heard.content)) if topic == words.NUMBER else 0
-        return self.once(heard, partial(self.answer, heard.from_user, topic, number=number))
+        if heard.from_user in self.waiting:
+            return self.after_notices(heard, topic)
+        if topic in self.plain:
+            return self.plain[topic]
+        return self.look_up(heard, topic) if topic in LISTS else self.once(heard, self.answering(heard, topic))
 
     def topic_of(self, heard: Any) -> str | None:
-        """The topic of a text, a spoken text or a menu key; None for what is no message."""
+        """The topic of a text, a spoken text, a menu key or a scan; None for what is no message."""
         if heard.kind == "event":
-            return MENU.get(heard.event_key, words.UNKNOWN) if heard.event.upper() == "CLICK" else None
-        if heard.kind == "text":
-            return words.topic_of(heard.content)
-        spoken = heard.fields.get("Recognition", "")
-        return words.topic_of(spoken) if spoken else "only_words"
+            asked = {"CLICK": MENU.get(heard.event_key, words.HELP), "SCAN": words.HELP}
+            return asked.get(heard.event.upper())
+        return words.topic_of(text) if (text := text_of(heard)) is not None else words.ONLY_WORDS
 
     def event(self, heard: Any) -> Act | None:
         """What an event does; None for those that change nothing and expect no answer."""
@@ -71,21 +69,35 @@ class Conversation:
         acts: dict[str, Callable[[], Act]] = {
             "subscribe": lambda: partial(self.follow, openid, heard.event_key),
             "unsubscribe": lambda: partial(unfollow, openid),
-            "scan": lambda: partial(self.answer, openid, words.UNKNOWN),
             "user_authorization_revoke": lambda: partial(forget, named(heard), heard.fields.get("RevokeInfo", "")),
             "user_authorization_cancellation": lambda: partial(erase, named(heard)),
         }
         return acts[name]() if name in acts else None
 
+    def answering(self, heard: Any, topic: str) -> Act:
+        """What a message does and says, as something to be done once."""
+        return partial(self.answer, heard.from_user, topic, number=words.number_in(text_of(heard) or ""))
+
     async def once(self, heard: Any, act: Act) -> Said:
         """Do it once, in one transaction with the row that remembers the answer."""
+        key = inbox.key_of(sender=heard.from_user, message=heard.once_key)
         try:
-            said = await self.ctx.transact(inbox.once, source=PUSH, key=heard.once_key, act=act)
+            said = await self.ctx.transact(inbox.once, source=inbox.PUSH, key=key, act=act)
         except (TooBusy, PeeweeException) as problem:
             log.warning("push not handled, asked WeChat to send it again", why=type(problem).__name__)
             raise Busy from None
-        self.waiting.discard(heard.from_user)
         return said or None
+
+    async def after_notices(self, heard: Any, topic: str) -> Said:
+        """The answer after what waited for him; that waits on when rows are away and the message has no effect."""
+        try:
+            return await self.once(heard, self.answering(heard, topic))
+        except Busy:
+            if topic in self.plain:
+                return self.plain[topic]
+            if topic in LISTS:
+                return words.try_later()
+            raise
 
     async def look_up(self, heard: Any, topic: str) -> Said:
         """Answer from rows, changing none; without rows say so."""
@@ -96,27 +108,32 @@ class Conversation:
 
     async def late(self, heard: Any, said: Said) -> None:
         """Send by customer-service message what came too late to be the answer."""
-        if isinstance(said, str):
+        if not isinstance(said, str):
+            return
+        try:
             await self.ctx.transact(notices.tell_openid, openid=heard.from_user, text=said)
+        except (TooBusy, PeeweeException):  # nowhere to keep it, so there is this one chance
+            await self.ctx.wechat.send_text(heard.from_user, said)
 
     def answer(self, openid: str, topic: str, env: Env, *, number: int = 0) -> str:
         """The answer to a message, with what waited for it in front; runs in the transaction of its effect."""
-        held = notices.take_waiting(env, openid=openid)
-        return words.fit("\n\n".join([*held, self.say(env, openid, topic, number)]))
+        said = self.say(env, openid, topic, number)
+        held = notices.waiting_for(openid)
+        fitting = words.in_front([notice.text for notice in held], said)
+        fresh = [text for notice, text in zip(held, fitting, strict=False) if notices.show(env, notice)]
+        return "\n\n".join([*fresh, said])
 
     def say(self, env: Env, openid: str, topic: str, number: int) -> str:
         """The answer to one topic; `number` is the one he wrote."""
         if topic in self.plain:
             return self.plain[topic]
-        if topic in {words.COURSES, words.PLANETS}:
+        if topic in LISTS:
             return self.listing(env, openid=openid, topic=topic)
         if topic == words.UNLINK:
             return ask_unlink(env, openid)
         if topic == words.CONFIRM_UNLINK:
             return confirm_unlink(env, openid)
-        if topic == words.NUMBER:
-            return choose_link(env, openid, number) or self.plain[words.UNKNOWN]
-        return words.only_words()
+        return choose_link(env, openid, number) or self.plain[words.UNKNOWN]
 
     def listing(self, env: Env, *, openid: str, topic: str) -> str:
         """His courses, or his courses with the state of their planets."""
@@ -127,12 +144,24 @@ class Conversation:
         if topic == words.COURSES:
             lines = [words.one_course(self.base_url, c.slug, c.title) for c in mine]
             return words.listed("您的课程：", lines, self.base_url)
-        lines = [words.one_planet(self.base_url, c.slug, c.title, c.state, c.until) for c in mine]
-        return words.listed("您的课程和星球：", lines, self.base_url)
+        return self.planets_of(mine)
+
+    def planets_of(self, mine: list[access.CourseState], room: int = words.REPLY_BYTES) -> str:
+        """Each course with the state of its planet and where to go, in so many bytes."""
+        lines = [words.one_planet(self.base_url, c.slug, c.title, self.state(c), c.until) for c in mine]
+        return words.listed("您的课程和星球：", lines, self.base_url, room=room)
+
+    def state(self, course: access.CourseState) -> str:
+        """Its state, or that its planet takes nobody yet."""
+        card = self.ctx.catalogue.courses.get(course.slug)
+        is_open = card is not None and card.planet is not None and card.planet.is_live
+        return course.state if is_open or course.state != "unlinked" else "not_live"
 
     def follow(self, openid: str, event_key: str, env: Env) -> str:
-        """He follows, maybe through a code of ours or after paying."""
-        people.follow(env, openid=openid)
+        """He follows, maybe after paying, maybe again: then he finds what he has (R5)."""
+        person = people.follow(env, openid=openid)
+        if mine := access.courses_of(env, person_id=person.id):
+            return words.welcome_back(self.planets_of(mine, room=words.REPLY_BYTES - 200))
         paid = event_key.startswith("last_trade_no_")
         return words.welcome_after_payment(self.base_url) if paid else words.welcome(self.base_url)
 
@@ -145,14 +174,19 @@ def unfollow(openid: str, env: Env) -> str:
 
 def forget(openid: str, what: str, env: Env) -> str:
     """He took back an authorisation; the answer is empty, as the platform asks."""
-    people.forget(env, openid=openid, what=what)
+    leaving.forget(env, openid=openid, what=what)
     return ""
 
 
 def erase(openid: str, env: Env) -> str:
     """He left WeChat."""
-    people.erase(env, openid=openid)
+    leaving.erase(env, openid=openid)
     return ""
+
+
+def text_of(heard: Any) -> str | None:
+    """What he wrote, or said where WeChat has recognised it; None for a picture, a place and the like."""
+    return heard.content if heard.kind == "text" else heard.fields.get("Recognition") or None
 
 
 def named(heard: Any) -> str:
@@ -181,10 +215,12 @@ def ask_unlink(env: Env, openid: str) -> str:
 def choose_link(env: Env, openid: str, number: int) -> str | None:
     """A number after the list: say what unlinking that one means; None when no list was shown."""
     identity, mine = links_of(openid)
-    if identity is None or not questions.is_open(env, identity=identity, topic=CHOOSE):
+    choices = questions.choices_of(env, identity=identity, topic=CHOOSE) if identity else []
+    if not choices:
         return None
-    choices = questions.take(env, identity=identity, topic=CHOOSE)
-    chosen = [link for link in mine if link.id in choices[number - 1 : number] and number > 0]
+    if not 1 <= number <= len(choices):
+        return words.wrong_number(len(choices))
+    chosen = [link for link in mine if link.id == choices[number - 1]]
     if not chosen:
         return words.question_over()
     questions.ask(env, identity=identity, topic=UNLINK, choices=[chosen[0].id])
@@ -194,7 +230,9 @@ def choose_link(env: Env, openid: str, number: int) -> str | None:
 def confirm_unlink(env: Env, openid: str) -> str:
     """确认解绑: do it, if it was asked for within five minutes."""
     identity, mine = links_of(openid)
-    choices = questions.take(env, identity=identity, topic=UNLINK) if identity else []
+    if not mine:
+        return words.nothing_to_unlink()
+    choices = questions.take(env, identity=identity, topic=UNLINK)
     chosen = [link for link in mine if link.id in choices]
     if not chosen:
         return words.question_over()

@@ -6,22 +6,28 @@ from datetime import datetime
 
 from models.base import shanghai_day
 
-HELP, COURSES, PLANETS, UNLINK, CONFIRM_UNLINK, NUMBER, UNKNOWN = (
-    "help", "courses", "planets", "unlink", "confirm_unlink", "number", "unknown",
+HELP, COURSES, PLANETS, UNLINK, CONFIRM_UNLINK, NUMBER, UNKNOWN, ONLY_WORDS = (
+    "help", "courses", "planets", "unlink", "confirm_unlink", "number", "unknown", "only_words",
 )  # fmt: skip
 VARIANTS = {
-    HELP: "帮助 帮忙 怎么用 使用说明 说明 help ? 客服 人工 菜单 你好 您好 在吗 hi hello",
-    COURSES: "课程 我的课程 课 全部课程 课程列表 上课 course courses",
-    PLANETS: "星球 我的星球 知识星球 进星球 进入星球 关联 绑定 绑定星球 关联星球 planet",
-    UNLINK: "解绑 解除 解除关联 解除绑定 取消关联 取消绑定 解绑星球 解除星球 unlink unbind",
-    CONFIRM_UNLINK: "确认解绑 确定解绑 确认解除",
+    HELP: "帮助 帮忙 幫助 用 使用 使用说明 说明 help 客服 人工 人工客服 菜单 你好 您好 在 有人 hi hello",
+    COURSES: "课程 课 課程 我的课程 我的课 全部课程 课程列表 上课 听课 course courses",
+    PLANETS: "星球 我的星球 知识星球 进星球 进入星球 加入星球 关联 绑定 绑定星球 关联星球 planet",
+    UNLINK: "解绑 解綁 解除 解除关联 解除绑定 取消关联 取消绑定 解绑星球 解除星球 unlink unbind",
+    CONFIRM_UNLINK: "确认解绑 确定解绑 确认解除 確認解綁",
 }
 HEARD = {variant: topic for topic, variants in VARIANTS.items() for variant in variants.split()}
-NOISE = re.compile(r"[\s。，,.!！~～、；;:：\"'“”‘’「」【】\[\]()（）]+")
+NOISE = re.compile(r"[\s\u200b-\u200d\u2060\ufe0f\ufeff。，,.!?~、;:\"'“”‘’「」【】\[\]()]+")
+POLITE = re.compile(
+    r"^(?:请问|请|你好|您好|我要|我想要?|帮我|怎么|怎样|如何|哪里|查看|查询|查|看看|看|打开|回复)+"
+    r"|(?:吧|呢|吗|嘛|么|啊|呀|哦|了|谢谢|在哪里?|在哪儿|怎么(?:用|进|办|看)|一下)+$"
+)
+NAME_MARKS = {"<": "＜", ">": "＞", "&": "＆", ":": "：", "/": "／"}
 REPLY_BYTES = 2048
 SHOWN_AT_MOST = 8
 
 STATE_WORDS = {
+    "not_live": "星球还没有开放",
     "unlinked": "还没有关联星球",
     "pending": "正在开通",
     "refused": "星球还没有开通成功，我们正在处理",
@@ -40,7 +46,27 @@ def topic_of(content: str) -> str:
     said = plain(content)
     if re.fullmatch(r"[0-9]{1,2}", said):
         return NUMBER
-    return HEARD.get(said, UNKNOWN) if said else HELP
+    if not said:
+        return HELP
+    return HEARD.get(said) or softened(said)
+
+
+def softened(said: str) -> str:
+    """The same without what people add to be polite. What does something at once wants its exact word."""
+    topic = HEARD.get(POLITE.sub("", said), UNKNOWN)
+    return UNKNOWN if topic == CONFIRM_UNLINK else topic
+
+
+def number_in(content: str) -> int:
+    """The number that he wrote; 0 for any other message."""
+    said = plain(content)
+    return int(said) if topic_of(content) == NUMBER else 0
+
+
+def name_of(account: str) -> str:
+    """A planet account's name as the chat shows it: it is its owner's own text, and must not make a link."""
+    shown = "".join(NAME_MARKS.get(letter, letter) for letter in account if letter.isprintable())
+    return f"「{shown}」" if shown.strip() else ""
 
 
 def link_to(url: str, text: str) -> str:
@@ -53,12 +79,25 @@ def day(moment: datetime) -> str:
     return f"{shanghai_day(moment):%Y年%-m月%-d日}"
 
 
-def fit(text: str) -> str:
-    """Cut to what WeChat takes as one reply, at the end of a line."""
+def fit(text: str, room: int = REPLY_BYTES) -> str:
+    """Cut to so many bytes (what WeChat takes as one reply), at the end of a line."""
     lines = text.split("\n")
-    while len("\n".join(lines).encode()) > REPLY_BYTES and len(lines) > 1:
+    while len("\n".join(lines).encode()) > room and len(lines) > 1:
         lines.pop()
     return "\n".join(lines)
+
+
+def in_front(held: list[str], said: str) -> list[str]:
+    """The held texts that fit before what is said, with an empty line after each; a long first one is cut."""
+    shown: list[str] = []
+    room = REPLY_BYTES - len(said.encode())
+    for text in held:
+        cut = text if shown or room < REPLY_BYTES // 2 else fit(text, room - 2)
+        if len(cut.encode()) + 2 > room:
+            break
+        shown.append(cut)
+        room -= len(cut.encode()) + 2
+    return shown
 
 
 def help_text(base_url: str) -> str:
@@ -74,7 +113,7 @@ def help_text(base_url: str) -> str:
 
 def unknown(base_url: str) -> str:
     """Never silence: what he may say instead."""
-    return "没太明白您的意思。\n" + help_text(base_url)
+    return "没太明白您的意思。" + help_text(base_url)
 
 
 def welcome(base_url: str) -> str:
@@ -85,6 +124,11 @@ def welcome(base_url: str) -> str:
 def welcome_after_payment(base_url: str) -> str:
     """To somebody who followed after paying."""
     return "感谢报名！回复「星球」，即可进入课程对应的星球。\n" + help_text(base_url)
+
+
+def welcome_back(listing: str) -> str:
+    """To somebody who follows again, or has bought before: nothing is lost."""
+    return f"欢迎回来！您的权益都在。\n{listing}\n回复「帮助」，看看还能做什么。"
 
 
 def no_courses(base_url: str) -> str:
@@ -103,47 +147,57 @@ def one_course(base_url: str, slug: str, title: str) -> str:
 def one_planet(base_url: str, slug: str, title: str, state: str, until: datetime | None) -> str:
     """A line of the list of planets: the course, its state, and where to go."""
     words = STATE_WORDS[state].format(until=day(until) if until else "")
-    where = link_to(f"{base_url}/courses/{slug}/planet", "点此进入" if state == "unlinked" else "查看")
+    page = f"{base_url}/courses/{slug}" + ("" if state in {"over", "not_live"} else "/planet")
+    where = link_to(page, "点此进入" if state == "unlinked" else "查看")
     return f"· {title}：{words}。{where}"
 
 
-def listed(head: str, lines: list[str], base_url: str) -> str:
-    """A list that fits, with the page that shows the rest."""
-    shown = lines[:SHOWN_AT_MOST]
-    more = [f"共 {len(lines)} 门，其余请看{link_to(f'{base_url}/me', '我的主页')}。"] if len(lines) > len(shown) else []
-    return fit("\n".join([head, *shown, *more]))
+def listed(head: str, lines: list[str], base_url: str, *, room: int = REPLY_BYTES) -> str:
+    """A list that fits into so many bytes, with the page that shows the rest."""
+    for shown in range(min(len(lines), SHOWN_AT_MOST), 0, -1):
+        more = f"共 {len(lines)} 门，其余请看{link_to(f'{base_url}/me', '我的主页')}。"
+        text = "\n".join([head, *lines[:shown], *([more] if shown < len(lines) else [])])
+        if len(text.encode()) <= room:
+            return text
+    return f"{head}请看{link_to(f'{base_url}/me', '我的主页')}。"
 
 
 def nothing_to_unlink() -> str:
     """He has no link."""
-    return "您现在没有关联任何星球账号，不需要解绑。回复「星球」可以查看您的课程。"
+    return "您现在没有关联星球账号，不需要解绑。回复「星球」，看看您的课程。"
 
 
 def unlink_means(account: str) -> str:
     """What unlinking does, before it is done."""
     return (
-        f"解除与星球账号「{account}」的关联后：\n"
-        "· 通过课程获得的星球会员资格会结束，您自己在星球付费的部分不受影响\n"
+        f"解除与星球账号{name_of(account)}的关联后：\n"
+        "· 课程带来的星球会员资格会结束；您自己在星球付费的部分不受影响\n"
         "· 已放弃的课程退款不会恢复\n"
-        "· 以后重新关联，只享受这一年剩下的时间\n"
-        "确定要解除，请在 5 分钟内回复：确认解绑"
+        "· 以后可以重新关联，享受这一年剩下的时间\n"
+        "确定要解除，请在 5 分钟内回复：确认解绑\n"
+        "不想解除，不用理会这条消息。"
     )
 
 
 def choose_link(accounts: list[str]) -> str:
     """Several links: which one?"""
-    lines = [f"{number}. {account}" for number, account in enumerate(accounts, 1)]
+    lines = [f"{number}. {name_of(account) or '星球账号'}" for number, account in enumerate(accounts, 1)]
     return fit("\n".join(["您关联了多个星球账号，请在 5 分钟内回复要解除的编号：", *lines]))
+
+
+def wrong_number(most: int) -> str:
+    """A number that is not on the list."""
+    return f"没有这个编号，请回复 1 到 {most} 之间的数字。"
 
 
 def unlinked(account: str) -> str:
     """It is done."""
-    return f"已解除与星球账号「{account}」的关联。以后想再进入，回复「星球」重新关联即可。"
+    return f"已解除与星球账号{name_of(account)}的关联。想再进入时，回复「星球」重新关联即可。"
 
 
 def question_over() -> str:
     """A confirmation to a question that nobody asked, or too long ago."""
-    return "这个操作已经超时或不存在，什么都没有改变。需要解除关联请重新回复「解绑」。"
+    return "没有等您确认的解绑，或者已经超过 5 分钟，什么都没有改变。\n需要解除关联，请重新回复「解绑」。"
 
 
 def only_words() -> str:
