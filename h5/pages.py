@@ -23,6 +23,11 @@ def yuan(fen: int) -> str:
     return f"¥{whole}" if not rest else f"¥{whole}.{rest:02d}"
 
 
+def date_day(on: date) -> str:
+    """2018年8月1日, of a plain date."""
+    return f"{on:%Y年%-m月%-d日}"
+
+
 def minute(moment: datetime) -> str:
     """2027-11-22 17:30, in Shanghai."""
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
