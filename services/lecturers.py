@@ -20,7 +20,9 @@ CONSENT_TEXT = "我同意把这门课程与星球配对：报名课程的学员�
 
 def invite(env: Env, *, slug: str) -> str:
     """A one-time link, good for seven days, that makes who opens it in WeChat this lecturer; raises NotFound."""
-    lecturer = Lecturer.find(slug=slug)
+    lecturer = Lecturer.get_or_none(slug=slug)
+    if lecturer is None:
+        raise NotFound(what=f"unknown lecturer {slug}")
     code = env.new_code(128)
     LecturerInvite.create(
         code_hash=digest(code), lecturer=lecturer, created_at=env.now, expires_at=env.now + INVITE_LIFE
@@ -79,12 +81,11 @@ def pairings_of(env: Env, *, person_id: int) -> tuple[str, list[PairingView]]:
 
 def pairing_view(env: Env, row: CoursePlanet) -> PairingView:
     """A pairing with its state and whom it concerns."""
-    state = "live" if row.is_live else "paused" if row.opted_in_at else "waiting"
     learners = Grant.select(fn.COUNT(Grant.person.distinct())).where(
         Grant.course == row.course_id, Grant.live(now=env.now)
     )
     return PairingView(
-        id=row.id, course_title=row.course.title, planet_title=row.planet.title, mode=row.mode, state=state,
+        id=row.id, course_title=row.course.title, planet_title=row.planet.title, mode=row.mode, state=state_of(row),
         since=row.paused_at or row.opted_in_at, affected=learners.scalar() or 0,
     )  # fmt: skip
 
@@ -99,24 +100,31 @@ def own_pairing(pairing_id: int, person_id: int) -> CoursePlanet:
 
 
 def authorise(env: Env, *, pairing_id: int, person_id: int) -> None:
-    """The lecturer's own opt-in, with time and text version; also ends a pause."""
+    """The lecturer's own opt-in, with time and text version; also ends a pause. Of a live one it changes nothing."""
     row = own_pairing(pairing_id, person_id)
-    opted = {"paused_at": None, "opted_in_at": row.opted_in_at or env.now, "opted_in_text": CONSENT_VERSION}
-    CoursePlanet.update(**opted).where(CoursePlanet.id == row.id).execute()
-    note(env, row, person_id, "pairing authorised")
+    agreed = {"paused_at": None, "opted_in_at": env.now, "opted_in_text": CONSENT_VERSION, "opted_in_note": None}
+    not_live = CoursePlanet.opted_in_at.is_null() | CoursePlanet.paused_at.is_null(False)
+    if CoursePlanet.change_if(CoursePlanet.id == row.id, not_live, **agreed):
+        note(env, row, person_id, "pairing authorised", new=f"live, text {CONSENT_VERSION}")
 
 
 def pause(env: Env, *, pairing_id: int, person_id: int) -> None:
-    """New links stop; existing rights stay."""
+    """New links stop; existing rights stay. Of one that is not live it changes nothing."""
     row = own_pairing(pairing_id, person_id)
-    CoursePlanet.update(paused_at=env.now).where(CoursePlanet.id == row.id, CoursePlanet.paused_at.is_null()).execute()
-    note(env, row, person_id, "pairing paused")
+    live = (CoursePlanet.opted_in_at.is_null(False), CoursePlanet.paused_at.is_null())
+    if CoursePlanet.change_if(CoursePlanet.id == row.id, *live, paused_at=env.now):
+        note(env, row, person_id, "pairing paused", new="paused")
 
 
-def note(env: Env, row: CoursePlanet, person_id: int, action: str) -> None:
-    """Into the audit log, and tell the memories of the catalogue."""
-    subject = f"pairing:{row.course.slug}"
-    audit.record(at=env.now, who=f"person:{person_id}", action=action, subject=subject, new=CONSENT_VERSION)
+def state_of(row: CoursePlanet) -> str:
+    """`live`, `paused` or `waiting` (for the lecturer)."""
+    return "live" if row.is_live else "paused" if row.opted_in_at else "waiting"
+
+
+def note(env: Env, row: CoursePlanet, person_id: int, action: str, *, new: str) -> None:
+    """Into the audit log, and tell the memories of the catalogue; `row` is as it was before."""
+    changed = {"subject": f"pairing:{row.course.slug}", "old": state_of(row), "new": new}
+    audit.record(at=env.now, who=f"person:{person_id}", action=action, **changed)
     catalogue.changed()
 
 
