@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from h5.targets import path_of
 from models.base import SHANGHAI, shanghai_words
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def render(handler: "RequestHandler", template: str, **facts: Any) -> str:
         "person": handler.person,
         "in_wechat": handler.in_wechat,
         "target": handler.target,
-        "address": f"{ctx.config.base_url}{handler.request.path}",
+        "there": path_of(handler.target),
+        "address": f"{ctx.config.base_url}{path_of(handler.target)}",
         "path": handler.request.path,
         "retry": again(handler),
         "weui": handler.settings["weui"],

@@ -3,10 +3,11 @@
 import base64
 import binascii
 from dataclasses import asdict
+from typing import Any
 
 from h5.base import BaseHandler, signed_in
-from models.errors import BusinessError
-from services import purchases
+from models.errors import AccessDenied, BusinessError
+from services import purchase_body, purchases
 
 
 class KeyMissing(BusinessError):
@@ -29,13 +30,17 @@ class PurchaseHandler(BaseHandler):
 
     async def prepare(self) -> None:
         await super().prepare()
-        self.set_header("WWW-Authenticate", 'Basic realm="purchases"')
-        platform = self.path_args[0]
         name, key = self.credentials()
-        await self.ctx.limits.check("api_key", f"ip{self.ip}") if not key else None
-        await self.ctx.limits.check("api", platform)
-        await self.ctx.read(purchases.check_key, name=name, key=key, platform=platform)
-        self.clear_header("WWW-Authenticate")
+        if not await self.ctx.read(purchases.is_key, name=name, key=key, platform=self.path_args[0]):
+            await self.ctx.limits.check("api_key", f"ip{self.ip}")  # only wrong keys count, for who sends them
+            raise AccessDenied
+        await self.ctx.limits.check("api", name)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """As everywhere; who came without a key is told how to bring one."""
+        if status_code == KeyMissing.status:
+            self.set_header("WWW-Authenticate", 'Basic realm="purchases"')
+        super().write_error(status_code, **kwargs)
 
     def credentials(self) -> tuple[str, str]:
         """Name and key of the Basic header; raises KeyMissing."""
@@ -49,7 +54,7 @@ class PurchaseHandler(BaseHandler):
         return name, key
 
     async def put(self, platform: str, order_no: str) -> None:
-        body = purchases.parse_body(self.request.body)
+        body = purchase_body.parse_body(self.request.body)
         answer, is_new = await self.ctx.transact(purchases.put, platform=platform, order_no=order_no, body=body)
         self.set_status(201 if is_new else 200)
         self.write(asdict(answer))
@@ -73,7 +78,11 @@ class ClaimHandler(BaseHandler):
     @signed_in
     async def get(self, code: str) -> None:
         await self.limit("code")
-        self.page("claim.html", claim=await self.ctx.read(purchases.claim_offer, code=code), code=code)
+        claim = await self.ctx.read(purchases.claim_offer, code=code, person_id=self.person.id)
+        if claim.is_mine:
+            self.see(f"/courses/{claim.course_slug}")
+        else:
+            self.page("claim.html", claim=claim, code=code)
 
     @signed_in
     async def post(self, code: str) -> None:

@@ -58,6 +58,14 @@ class TooBusy(BusinessError):
     says = "现在人有点多，请稍等几秒再试，刚才的操作没有生效。"
 
 
+class RowsAway(TooBusy):
+    """The database does not answer, or stays locked: nothing was changed, asking again later is right."""
+
+    code = "maintenance"
+    status = 503
+    says = "系统正在维护，请过一会儿再试，刚才的操作没有生效。"
+
+
 class NotSignedIn(BusinessError):
     """The page is a person's own, and this browser is nobody's yet."""
 

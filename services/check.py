@@ -44,7 +44,7 @@ async def look(ctx: Context, part: str, what: Callable[[Context], Awaitable[str]
     except NotSetUp as why:
         return Line(part, "skipped", str(why))
     except (Wrong, RemoteDown, RemoteRefused, BusinessError, PeeweeException, *REDIS_FAULTS) as why:
-        return Line(part, "wrong", str(why) or type(why).__name__)
+        return Line(part, "wrong", str(why.__cause__ or why) or type(why).__name__)
 
 
 class NotSetUp(Exception):

@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge
 from pymysql.constants import CLIENT
 
 from models.base import database as bound
-from models.errors import TooBusy
+from models.errors import RowsAway, TooBusy
 
 MIGRATIONS = Path(__file__).parent.parent / "models" / "migrations"
 TRIES = 4
@@ -131,7 +131,7 @@ class DatabaseThreads:
             waiting.set(self.inside)
 
     def _repeat(self, how: Callable, call: Callable[[], Any]) -> Any:
-        """Again after a deadlock, a lock that was waited for too long, or a lost connection; else raise."""
+        """Again after a deadlock, a lock that was waited for too long, or a lost connection; RowsAway in the end."""
         for tries_left in reversed(range(TRIES)):
             try:
                 self._open()
@@ -140,8 +140,10 @@ class DatabaseThreads:
                 why = again(problem)
                 if why == "gone":
                     self._drop()
-                if why is None or not tries_left:
+                if why is None:
                     raise
+                if not tries_left:
+                    raise RowsAway from problem
                 retried.labels(why).inc()
         raise AssertionError("unreachable: the last try returns or raises")
 

@@ -1,0 +1,120 @@
+"""The way to rows: bounded, patient with deadlocks and locks, and back by itself after the database was away."""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+
+import pytest
+
+from models.errors import RowsAway, TooBusy
+from models.people import Person
+from services import database
+from services.database import DatabaseThreads
+from tests.databases import create_database
+from tests.site import START, Site
+
+gen = pytest.mark.gen_test(timeout=90)
+servers = pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+
+
+@pytest.fixture
+def threads(database_url):
+    """Two threads and a queue for three calls."""
+    made = DatabaseThreads(database.connect(database_url), threads=2, queue=3)
+    yield made
+    made.close()
+
+
+def add_person() -> int:
+    """One row more; its id."""
+    return Person.create(created_at=START).id
+
+
+@gen
+async def test_a_raise_rolls_back_and_a_return_commits(threads):
+    def fail():
+        add_person()
+        raise RowsAway
+
+    with pytest.raises(RowsAway):
+        await threads.write(fail)
+    assert await threads.read(Person.select().count) == 0
+    await threads.write(add_person)
+    assert await threads.read(Person.select().count) == 1
+
+
+@gen
+async def test_a_full_queue_refuses_at_once_and_the_loop_goes_on(threads):
+    go = threading.Event()
+    waiting = [asyncio.ensure_future(threads.read(lambda: go.wait(30))) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooBusy):
+        await threads.read(add_person)
+    go.set()
+    assert await asyncio.gather(*waiting) == [True] * 3
+    assert await threads.read(Person.select().count) == 0
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+@gen
+async def test_readers_do_not_wait_for_a_writer_elsewhere(threads, database_url):
+    other = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.ensure_future(threads.write(add_person))
+    for _ in range(5):
+        assert await asyncio.wait_for(threads.read(Person.select().count), 1) == 0
+    assert not writing.done()
+    other.execute("COMMIT")
+    other.close()
+    await writing
+
+
+@servers
+@gen
+async def test_two_that_lock_each_other_both_get_through(fresh_database, migrate, kind):
+    url = fresh_database(kind)
+    migrate(url)
+    threads = DatabaseThreads(database.connect(url), threads=2, queue=10)
+    first, second = await threads.write(add_person), await threads.write(add_person)
+    meet = threading.Barrier(2)
+
+    def cross(one: int, other: int):
+        Person.update(erased_at=START).where(Person.id == one).execute()
+        if meet.n_waiting < 2 and not meet.broken:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meet.wait(2)
+        return Person.update(erased_at=START).where(Person.id == other).execute()
+
+    calls = [threads.write(lambda: cross(first, second)), threads.write(lambda: cross(second, first))]
+    assert await asyncio.gather(*calls) == [1, 1], "the one whom the database chose to end was run again"
+    threads.close()
+
+
+@pytest.fixture
+def mortal_site(private_server, migrate, clock, io_loop, kind):
+    """A site on a database server of its own, which may be killed."""
+    server = private_server(kind)
+    url = create_database(server, "own")
+    migrate(url)
+    site = Site(url, clock)
+    io_loop.run_sync(site.start)
+    yield site, server
+    io_loop.run_sync(site.stop)
+
+
+@servers
+@gen
+async def test_a_killed_database_is_said_and_its_return_needs_nobody(mortal_site, kind):
+    site, server = mortal_site
+    await site.signs_in("anna")
+    server.kill()
+    page = await site.phone("anna").open(f"{site.base_url}/me")
+    assert (page.status, page.find("error-code").text) == (503, "maintenance")
+    assert page.headers["Retry-After"]
+    assert (await site.fetch("/healthz")).code == 200
+    assert (await site.fetch("/readyz")).code == 503
+    server.restart()
+    page = await site.phone("anna").open(f"{site.base_url}/me")
+    assert page.status == 200
+    assert (await site.fetch("/readyz")).code == 200
