@@ -45,13 +45,19 @@ class Gated(Counted):
     def __init__(self, site: Site) -> None:
         super().__init__(site)
         self.gate = asyncio.Event()
+        self.reached = asyncio.Event()
 
     async def read(self, call: Callable[[], Any]) -> Any:
-        await self.gate.wait()
+        await self.waits()
         return await super().read(call)
 
-    async def write(self, call: Callable[[], Any]) -> Any:
+    async def waits(self) -> None:
+        """Say that somebody has come, and hold him."""
+        self.reached.set()
         await self.gate.wait()
+
+    async def write(self, call: Callable[[], Any]) -> Any:
+        await self.waits()
         return await super().write(call)
 
 
@@ -61,18 +67,17 @@ class Away(Counted):
     is_away = True
 
     async def read(self, call: Callable[[], Any]) -> Any:
-        return await super().read(self.checked(call))
+        self.check()
+        return await super().read(call)
 
     async def write(self, call: Callable[[], Any]) -> Any:
-        return await super().write(self.checked(call))
+        self.check()
+        return await super().write(call)
 
-    def checked(self, call: Callable[[], Any]) -> Callable[[], Any]:
-        """The call, or what the database's driver says when nobody listens."""
-
-        def refuse() -> None:
+    def check(self) -> None:
+        """Raise what comes when nobody listens at the database's address."""
+        if self.is_away:
             raise OperationalError("could not connect")
-
-        return refuse if self.is_away else call
 
 
 @dataclass
