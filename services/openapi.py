@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.purchases import PurchaseBody
+from services.purchase_body import PurchaseBody
 
 ANSWER = {
     "type": "object",

@@ -4,57 +4,20 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from models import audit
 from models.access import PURCHASE, Grant
 from models.base import shanghai_day
 from models.catalogue import Course
-from models.errors import AccessDenied, ClaimTaken, NotFound, OrderNoTaken, Waived, WrongInput
+from models.errors import BusinessError, ClaimTaken, OrderNoTaken, Waived, WrongInput
 from models.links import RefundWaiver
 from models.orders import ORDER_NO, Platform, Purchase
 from models.people import Person, digest
 from services import access, people, signing
 from services.env import Env
+from services.purchase_body import PurchaseBody
 
 PLATFORM_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-MOST_FEN = 100_000_000
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Openid = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{6,64}$")]
-Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{6,20}$")]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$")]
-
-
-class PurchaseBody(BaseModel):
-    """What a platform tells of one purchase; the person is known by openid, else by phone or e-mail."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    course: Slug
-    openid: Openid | None = None
-    phone: Phone | None = None
-    email: Email | None = None
-    paid_fen: Annotated[int, Field(ge=0, le=MOST_FEN)]
-    paid_at: Annotated[AwareDatetime, Field(strict=False)]
-
-    @model_validator(mode="after")
-    def check_person(self) -> "PurchaseBody":
-        """Somebody must have bought it."""
-        if not (self.openid or self.phone or self.email):
-            raise ValueError("openid, phone or email is needed")
-        return self
-
-
-def parse_body(raw: bytes | dict[str, Any]) -> PurchaseBody:
-    """The body of a PUT, or one line of a CSV; raises WrongInput naming the first field at fault."""
-    try:
-        return PurchaseBody.model_validate(raw) if isinstance(raw, dict) else PurchaseBody.model_validate_json(raw)
-    except ValidationError as wrong:
-        first = wrong.errors(include_input=False, include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "body"
-        raise WrongInput(what=f"{field}: {first['msg']}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +43,11 @@ def add_platform(env: Env, *, name: str) -> str:
     return key
 
 
-def check_key(env: Env, *, name: str, key: str, platform: str) -> None:
-    """Raise AccessDenied unless the key is this platform's; the same for an unknown platform."""
-    known = Platform.get_or_none(name=name)
+def is_key(env: Env, *, name: str, key: str, platform: str) -> bool:
+    """Whether the key is this platform's; as slow for an unknown platform as for a wrong key."""
+    known = Platform.get_or_none(name=name) if PLATFORM_NAME.fullmatch(name) else None
     right = known.key_hash if known else digest("no such platform")
-    if not hmac.compare_digest(right, digest(key)) or known is None or name != platform:
-        raise AccessDenied
+    return hmac.compare_digest(right, digest(key)) and known is not None and name == platform
 
 
 def put(env: Env, *, platform: str, order_no: str, body: PurchaseBody) -> tuple[PurchaseAnswer, bool]:
@@ -190,33 +152,42 @@ def refund(env: Env, *, platform: str, order_no: str, override: str) -> Purchase
     return answer(env, Purchase.get_by_id(purchase.id))
 
 
+class ClaimOver(BusinessError):
+    """The purchase behind the claim link was refunded at its platform."""
+
+    code = "claim_over"
+    status = 410
+    says = "这笔购买已经在原平台退款，领取链接失效了。如有疑问，请联系购买课程的平台。"
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim link offers."""
+    """What a claim link offers; `is_mine` when who asks has it already."""
 
     course_slug: str
     course_title: str
     platform: str
     order_tail: str
     paid_at: datetime
+    is_mine: bool
 
 
-def claim_offer(env: Env, *, code: str) -> Claim:
-    """What may be claimed; raises NotFound for an unknown or refunded one, ClaimTaken."""
+def claim_offer(env: Env, *, code: str, person_id: int) -> Claim:
+    """What may be claimed; raises NotFound for an unknown link, ClaimOver, ClaimTaken when it is another's."""
     purchase = by_claim(code)
-    if purchase.person_id is not None:
+    if purchase.person_id not in {None, person_id}:
         raise ClaimTaken
     return Claim(
-        course_slug=purchase.course.slug, course_title=purchase.course.title,
-        platform=purchase.platform.name, order_tail=purchase.order_tail, paid_at=purchase.paid_at,
+        course_slug=purchase.course.slug, course_title=purchase.course.title, platform=purchase.platform.name,
+        order_tail=purchase.order_tail, paid_at=purchase.paid_at, is_mine=purchase.person_id == person_id,
     )  # fmt: skip
 
 
 def by_claim(code: str) -> Purchase:
-    """The purchase behind a claim link; raises NotFound."""
+    """The purchase behind a claim link; raises NotFound, and ClaimOver for a refunded one."""
     purchase = Purchase.find(claim_hash=digest(code))
     if purchase.refunded_at is not None:
-        raise NotFound
+        raise ClaimOver
     return purchase
 
 
@@ -228,6 +199,6 @@ def claim(env: Env, *, code: str, person_id: int) -> str:
         give(env, purchase, person)
         subject = f"purchase:{purchase.id}"
         audit.record(at=env.now, who=f"person:{person_id}", action="claimed", subject=subject)
-    elif Purchase.get_by_id(purchase.id).person_id != person_id:
+    elif by_claim(code).person_id != person_id:
         raise ClaimTaken
     return purchase.course.slug

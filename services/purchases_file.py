@@ -1,20 +1,21 @@
 """Purchases by CSV: each line as a PUT of its own, each bad line reported, the good ones kept."""
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from models.catalogue import Course
 from models.errors import BusinessError, WrongInput
-from models.orders import ORDER_NO, Platform
-from services import purchases
+from models.orders import Platform
+from services import purchase_body, purchases
 from services.context import Context
 from services.env import Env
 
 COLUMNS = ["platform", "order_no", "course", "openid", "phone", "email", "paid_fen", "paid_at"]
+FEN = re.compile(r"[0-9]{1,9}")
 
 
 class BadFile(Exception):
@@ -31,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LineReport:
-    """What became of one line: `new`, `same`, or why not."""
+    """What became of one line: `new`, `same`, `checked` (nothing was changed) or `bad`, and why."""
 
     number: int
     outcome: str
@@ -45,40 +46,54 @@ def read_lines(path: Path) -> list[Line]:
             reader = csv.DictReader(file, strict=True)
             if reader.fieldnames != COLUMNS:
                 raise BadFile(f"line 1: the columns must be {','.join(COLUMNS)}")
-            return [Line(reader.line_num, values) for values in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+            return numbered(reader)
+    except UnicodeDecodeError:
+        raise BadFile(f"{path.name} is not UTF-8: save it again as CSV UTF-8") from None
+    except (OSError, csv.Error) as problem:
         raise BadFile(f"{path.name}: {problem}") from None
 
 
-def body_of(line: Line) -> purchases.PurchaseBody:
+def numbered(reader: "csv.DictReader[str]") -> list[Line]:
+    """Every line with the number it begins at; raises BadFile where a quote makes nonsense of the rest."""
+    lines: list[Line] = []
+    try:
+        for values in reader:
+            lines.append(Line(reader.line_num, values))
+    except csv.Error as problem:
+        raise BadFile(f"line {reader.line_num}: {problem}") from None
+    return lines
+
+
+def body_of(line: Line) -> purchase_body.PurchaseBody:
     """The line as the body of a PUT; raises WrongInput."""
     values = {name: line.values.get(name) or None for name in COLUMNS[2:]}
     amount = values["paid_fen"] or ""
-    if not (amount.isascii() and amount.isdecimal()):
+    if not FEN.fullmatch(amount):
         raise WrongInput(what="paid_fen: whole fen")
     try:
         values["paid_at"] = datetime.fromisoformat(values["paid_at"] or "")
     except ValueError:
         raise WrongInput(what="paid_at: a time with its zone, as 2026-01-01T08:00:00+08:00") from None
-    return purchases.parse_body(values | {"paid_fen": int(amount)})
-
-
-def check_line(env: Env, *, line: Line) -> None:
-    """All that can be known of a line without writing it; raises WrongInput."""
-    body = body_of(line)
-    if not ORDER_NO.fullmatch(line.values["order_no"] or ""):
-        raise WrongInput(what="order_no: 1 to 64 of letters, digits, _ . -")
-    if Platform.get_or_none(name=line.values["platform"]) is None:
-        raise WrongInput(what=f"platform: unknown platform {line.values['platform']}")
-    if Course.get_or_none(slug=body.course) is None:
-        raise WrongInput(what=f"course: unknown course {body.course}")
+    return purchase_body.parse_body(values | {"paid_fen": int(amount)})
 
 
 def put_line(env: Env, *, line: Line) -> bool:
-    """Register one line; True when it is new."""
-    check_line(env, line=line)
-    where = {"platform": line.values["platform"], "order_no": line.values["order_no"]}
+    """Register one line; True when it is new. Raises what a PUT of it would."""
+    platform = line.values["platform"]
+    if not purchases.PLATFORM_NAME.fullmatch(platform) or Platform.get_or_none(name=platform) is None:
+        raise WrongInput(what=f"platform: unknown platform {platform:.40}")
+    where = {"platform": platform, "order_no": line.values["order_no"]}
     return purchases.put(env, body=body_of(line), **where)[1]
+
+
+class Rehearsed(Exception):
+    """Rolls a line back that would have been taken."""
+
+
+def rehearse_line(env: Env, *, line: Line) -> None:
+    """Register one line and take it back: always raises Rehearsed, or what a PUT of it would."""
+    put_line(env, line=line)
+    raise Rehearsed
 
 
 async def bring_in(ctx: Context, line: Line, *, dry_run: bool) -> LineReport:
@@ -86,10 +101,10 @@ async def bring_in(ctx: Context, line: Line, *, dry_run: bool) -> LineReport:
     try:
         if None in line.values or None in line.values.values():
             raise WrongInput(what="too many or too few columns")
-        if dry_run:
-            await ctx.read(check_line, line=line)
-            return LineReport(line.number, "checked")
-        return LineReport(line.number, "new" if await ctx.transact(put_line, line=line) else "same")
+        is_new = await ctx.transact(rehearse_line if dry_run else put_line, line=line)
+        return LineReport(line.number, "new" if is_new else "same")
+    except Rehearsed:
+        return LineReport(line.number, "checked")
     except BusinessError as no:
         return LineReport(line.number, "bad", no.facts.get("what", no.message))
 
