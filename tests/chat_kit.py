@@ -102,7 +102,7 @@ async def second_door(site: Site, threads: Any, *, answer_within: float = 4.0) -
         yield SecondDoor(conversation, door)
     finally:
         settings.callback_url = before
-        await door.drain(1)
+        await door.drain(10)
         server.stop()
         await server.close_all_connections()
 
