@@ -1,9 +1,11 @@
 """From a course to its planet: the confirm page, the hand-over, the way back, the outcome; and unlinking."""
 
+from datetime import timedelta
+
 from h5.base import BaseHandler, signed_in
 from services import handshake, link_views, links, people
 
-REFRESH_SECONDS = 3
+SOON = timedelta(minutes=2)
 
 
 class PlanetLinkHandler(BaseHandler):
@@ -56,7 +58,7 @@ class AttemptHandler(BaseHandler):
         if outcome.error:
             raise outcome.error
         if outcome.state in {"working", "pending"}:
-            self.set_header("Refresh", str(REFRESH_SECONDS))
+            self.set_header("Refresh", "3" if outcome.age < SOON else "30")
         self.page("outcome.html", outcome=outcome)
 
 

@@ -20,6 +20,7 @@ class Outcome:
 
     state: str
     error: BusinessError | None
+    age: timedelta
     course_slug: str
     course_title: str
     planet_title: str
@@ -49,6 +50,7 @@ def outcome(env: Env, *, attempt_id: int, browser: str) -> Outcome:
         membership = Membership.get_or_none(**mine)
     return Outcome(
         state=attempt_state(env, attempt, membership), error=attempt_error(env, attempt),
+        age=env.now - attempt.created_at,
         course_slug=attempt.grant.course.slug, course_title=attempt.grant.course.title,
         planet_title=attempt.planet.title, entry_url=attempt.planet.entry_url,
         display_name=attempt.link.display_name if attempt.link_id else "",

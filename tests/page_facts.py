@@ -33,7 +33,7 @@ def render(template: str, facts: dict[str, Any], shared: dict[str, Any] | None =
     )
     handler = SimpleNamespace(
         settings={"ctx": ctx, "weui": asked["weui"]}, person=asked["person"], in_wechat=asked["in_wechat"],
-        target="course:infosec", xsrf_form_html=lambda: XSRF,
+        target="course_planet:infosec", xsrf_form_html=lambda: XSRF,
         request=SimpleNamespace(path=asked["path"], method=asked["method"], query=""),
     )  # fmt: skip
     return pages.render(handler, template, **facts)
@@ -109,7 +109,7 @@ def outcome(n: dict[str, str], word: str, entry_url: str = "https://planet.examp
     """How a link came out."""
     made = word != "working"
     return Outcome(
-        state=word, error=None, course_slug="infosec", course_title=n["course"], planet_title=n["planet"],
+        state=word, error=None, age=timedelta(0), course_slug="infosec", course_title=n["course"], planet_title=n["planet"],
         entry_url=entry_url, display_name=n["account"] if made else "", until=NOW + YEAR if made else None,
     )  # fmt: skip
 
@@ -167,7 +167,12 @@ def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, An
         PairingView(9, n["course"], n["planet"], "shared", "waiting", None, 31),
     ]
     claim = Claim(
-        course_slug="infosec", course_title=n["course"], platform=n["lecturer"], order_tail="…0719", paid_at=NOW
+        course_slug="infosec",
+        course_title=n["course"],
+        platform=n["lecturer"],
+        order_tail="…0719",
+        paid_at=NOW,
+        is_mine=False,
     )
     mine = [state(n, word) for word in STATES]
     found = [

@@ -212,7 +212,7 @@ def test_one_time_links_are_taken_by_a_tap():
 def test_signing_in_goes_back_to_where_he_was():
     shown = page("sign_in.html", {"code": "not_signed_in", "message": "", "rid": "r1"})
     assert shown.all("form")[0]["action"] == "/oauth/start" and shown.role("sign-in")[0]["type"] == "submit"
-    assert [field["value"] for field in shown.all("input") if field["name"] == "target"] == ["course:infosec"]
+    assert [field["value"] for field in shown.all("input") if field["name"] == "target"] == ["course_planet:infosec"]
 
 
 def test_another_browser_is_told_how_to_get_into_wechat():
