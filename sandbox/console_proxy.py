@@ -13,7 +13,7 @@ from sandbox.phone import Phone
 from sandbox.rewriting import from_phone, is_loopback, rewrite_css, rewrite_html, to_phone
 
 PASSED_ON = ("Accept", "Content-Type", "X-Xsrftoken", "X-Csrftoken", "X-Requested-With", "Idempotency-Key")
-KEPT = ("Content-Type", "Cache-Control", "Content-Disposition", "Retry-After", "Last-Modified")
+KEPT = ("Content-Type", "Cache-Control", "Content-Disposition", "Retry-After", "Last-Modified", "Refresh")
 
 
 class PhoneWebHandler(ConsoleHandler):

@@ -121,7 +121,7 @@ async def test_the_lecturer_opens_his_pairing_on_his_phone(demo, browser):
     browser.forgive("status of 401")
     page = await browser.phone()
     invite = next(line for line in demo.said if "/lecturer/invites/" in line)
-    await page.goto(demo.in_phone("caoz", invite.split(demo.site)[1].split()[0]))
+    await page.goto(demo.in_phone("linlan", invite.split(demo.site)[1].split()[0]))
     await role(page, "sign-in").click()
     await browser.shot(page, "lecturer-1-invite")
     await role(page, "accept-invite").click()

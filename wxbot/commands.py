@@ -20,6 +20,7 @@ from services import (
     qr,
     verify,
 )
+from services.config import BadSettings
 from services.context import Context
 from wxbot import menu as menus
 
@@ -155,13 +156,20 @@ def menu_group() -> None:
     """The account's menu."""
 
 
+def account(ctx: Context) -> Any:
+    """The client of the account; raises BadSettings when none is set up."""
+    if not ctx.config.wechat_app_id:
+        raise BadSettings("WXBOT_WECHAT_APP_ID is empty: no account is set up")
+    return ctx.wechat
+
+
 @menu_group.command("show")
 @click.pass_obj
 def menu_show(run: Run) -> None:
     """Show how the menu that WeChat has differs from ours."""
 
     async def compare(ctx: Context) -> list[str]:
-        theirs, ours = await ctx.wechat.current_menu(), menus.menu(ctx.config.base_url)
+        theirs, ours = await account(ctx).current_menu(), menus.menu(ctx.config.base_url)
         texts = [json.dumps(one, ensure_ascii=False, indent=1, sort_keys=True).split("\n") for one in (theirs, ours)]
         return list(difflib.unified_diff(*texts, "WeChat", "ours", lineterm=""))
 
@@ -172,7 +180,7 @@ def menu_show(run: Run) -> None:
 @click.pass_obj
 def menu_push(run: Run) -> None:
     """Make our menu the account's."""
-    run(lambda ctx: ctx.wechat.push_menu(menus.menu(ctx.config.base_url)))
+    run(lambda ctx: account(ctx).push_menu(menus.menu(ctx.config.base_url)))
     click.echo("pushed")
 
 

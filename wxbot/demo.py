@@ -1,6 +1,7 @@
 """`make run`: the product with embedded defaults beside the sandbox, with something to look at."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from wxbot.server import Server, build_context
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "deploy" / "catalogue.example.yaml"
-PLANETS = [("g1", "信息安全星球", 19900, "caoz"), ("g2", "Python 学习星球", 9900, "caoz")]
-PEOPLE = {"anna": "小安（已报名）", "bob": "阿宝（还没报名）", "caoz": "讲师甲"}
+PLANETS = [("g1", "信息安全星球", 19900, "caoz"), ("g2", "Python 学习星球", 9900, "linlan")]
+PEOPLE = {"anna": "小安（已报名）", "bob": "阿宝（还没报名）", "caoz": "讲师甲", "linlan": "林岚"}
 
 
 class WorldClock:
@@ -99,13 +100,14 @@ def tell(box: Sandbox, base_url: str, links: dict[str, str]) -> None:
     phone = f"{box.console_url}/phones/anna"
     click.secho("\nwxbot runs beside a pretend WeChat and a pretend planet. Ctrl-C stops all of it.\n", bold=True)
     click.echo(f"  Look here first   {phone}")
-    click.echo("                    小安 has bought 信息安全职场培训. In her phone: open the site, tap the course,")
-    click.echo("                    then 星球; sign in, agree, confirm. Or write 星球 in the chat.\n")
+    click.echo("                    小安 has bought 信息安全职场培训. Write 星球 in her chat and tap 点此进入, or tap")
+    click.echo("                    打开网站, the course, 我已报名，进入星球. Then sign in, read, tick, 确认, 同意.\n")
     click.echo(f"  Everybody's phone {box.console_url}")
-    click.echo(f"  The site itself   {base_url}    (outside WeChat it shows how to get in)")
-    click.echo(f"  To claim          {links['claim']}")
-    click.echo(f"  For the lecturer  {links['invite']}    (paste into 讲师甲's phone)")
-    click.echo(f"  Switches          {box.console_url}/switches    (planet down, slow, …)\n")
+    click.echo(f"  The site on a PC  {base_url}    (shows how to get into WeChat)")
+    click.echo(f"  A purchase to claim, in 阿宝's phone (扫一扫: paste it)\n                    {links['claim']}")
+    click.echo(f"  An invitation for the lecturer, in 林岚's phone (扫一扫)\n                    {links['invite']}")
+    click.echo(f"  Switches          {box.console_url}/switches    (planet down, slow, doubled …)\n")
+    click.echo("  The first address as a QR, for a browser on this machine:\n")
     click.echo(qr.terminal(phone))
 
 
@@ -133,6 +135,7 @@ async def run(port: int) -> None:
 def main(port: int) -> None:
     """Run the product beside the sandbox, with something to look at."""
     logs.set_up("warning")
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)  # the sandbox's refusals are its daily work
     try:
         asyncio.run(run(port))
     except OSError as problem:
