@@ -54,13 +54,14 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def numbered(reader: "csv.DictReader[str]") -> list[Line]:
-    """Every line with the number it begins at; raises BadFile where a quote makes nonsense of the rest."""
+    """Every line with its number; raises BadFile where a quote makes nonsense of the rest."""
     lines: list[Line] = []
     try:
         for values in reader:
             lines.append(Line(reader.line_num, values))
     except csv.Error as problem:
-        raise BadFile(f"line {reader.line_num}: {problem}") from None
+        begins_at = (lines[-1].number if lines else 1) + 1
+        raise BadFile(f"line {begins_at}: {problem}") from None
     return lines
 
 

@@ -52,14 +52,14 @@ class Commands:
             cwd=ROOT, env=environment({}),
         )  # fmt: skip
 
-    def run(self, folder: Path, args: tuple[str, ...], settings: dict[str, Any]) -> Done:
-        """Type a command; waits for its end."""
-        out, err = folder / "command.out", folder / "command.err"
+    def run(self, folder: Path, args: tuple[str, ...], settings: dict[str, Any], *, err: Path | None = None) -> Done:
+        """Type a command; waits for its end. With `err`, a terminal, what it says there is not read back."""
+        terminal, out, err = err, folder / "command.out", err or folder / "command.err"
         asked = {"args": args, "env": environment(settings), "cwd": str(folder), "out": str(out), "err": str(err)}
         self.server.stdin.write(json.dumps(asked) + "\n")
         self.server.stdin.flush()
         code = int(self.server.stdout.readline())
-        return Done(code, out.read_text("utf-8"), err.read_text("utf-8"))
+        return Done(code, out.read_text("utf-8"), "" if terminal else err.read_text("utf-8"))
 
     def close(self) -> None:
         """End the process that runs them."""
