@@ -16,9 +16,9 @@ def mark(sender: str) -> str:
     return digest(sender)[:32]
 
 
-def key_of(*, sender: str, message: str) -> str:
-    """The key of one message; `message` is in hex, and the same however often it comes."""
-    return mark(sender) + message
+def key_of(*, sender: str, message: str, detail: str = "") -> str:
+    """The key of one message: `message` is what tells it from others, `detail` what two of one second differ by."""
+    return mark(sender) + digest(message + detail)
 
 
 def once(env: Env, *, source: str, key: str, act: Callable[[Env], str]) -> str:

@@ -80,7 +80,8 @@ class Conversation:
 
     async def once(self, heard: Any, act: Act) -> Said:
         """Do it once, in one transaction with the row that remembers the answer."""
-        key = inbox.key_of(sender=heard.from_user, message=heard.once_key)
+        detail = heard.fields.get("RevokeInfo", "")  # he may take back several authorisations in one second
+        key = inbox.key_of(sender=heard.from_user, message=heard.once_key, detail=detail)
         try:
             said = await self.ctx.transact(inbox.once, source=inbox.PUSH, key=key, act=act)
         except (TooBusy, PeeweeException) as problem:
