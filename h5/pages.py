@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tornado.web import RequestHandler
 
 ROOT = Path(__file__).parent.parent
+JWEIXIN = "https://res.wx.qq.com/open/js/jweixin-1.6.0.js"
 PAGE_OF_ERROR = {"not_signed_in": "sign_in.html", "open_in_wechat": "open_in_wechat.html"}
 WEUI = ROOT / "node_modules" / "weui" / "dist" / "style" / "weui.min.css"
 
@@ -66,6 +67,7 @@ def render(handler: "RequestHandler", template: str, **facts: Any) -> str:
         "path": handler.request.path,
         "retry": again(handler),
         "weui": handler.settings["weui"],
+        "jweixin": JWEIXIN if handler.in_wechat and ctx.config.is_https else "",
         "now": ctx.clock.now(),
     }
     return templates.get_template(template).render(**shared, **facts)

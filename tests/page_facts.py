@@ -29,7 +29,8 @@ def render(template: str, facts: dict[str, Any], shared: dict[str, Any] | None =
     """A page as h5/pages.py makes it; `shared` may set person, in_wechat, path, method, weui."""
     asked = {"person": None, "in_wechat": True, "path": "/me", "method": "GET", "weui": ""} | (shared or {})
     ctx = SimpleNamespace(
-        config=SimpleNamespace(base_url="https://bridge.example"), clock=SimpleNamespace(now=lambda: NOW)
+        config=SimpleNamespace(base_url="https://bridge.example", is_https=False),
+        clock=SimpleNamespace(now=lambda: NOW),
     )
     handler = SimpleNamespace(
         settings={"ctx": ctx, "weui": asked["weui"]}, person=asked["person"], in_wechat=asked["in_wechat"],
