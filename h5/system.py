@@ -16,7 +16,7 @@ from services import openapi, qr, ready, sharing
 from services.context import Context
 
 VERIFY_FILE = re.compile(r"MP_verify_[0-9A-Za-z]{16}\.txt")
-OWN_PATH = re.compile(r"/[0-9A-Za-z/_.-]{0,180}")
+OWN_PATH = re.compile(r"/(?!/)[0-9A-Za-z/_.-]{0,180}")
 READY_SECONDS = 3
 
 
