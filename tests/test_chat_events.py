@@ -64,6 +64,7 @@ async def test_unfollowing_changes_no_right_and_following_again_finds_them(site,
 async def test_whoever_bought_before_he_followed_is_shown_what_he_has(site):
     await site.buys()
     (answer,) = await site.phone().follow()
+    assert answer.startswith("欢迎！您报名的课程都在这里。")
     assert "信息安全职场培训" in answer and f"{site.base_url}/courses/{COURSE}/planet" in answer
 
 

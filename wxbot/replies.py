@@ -160,9 +160,11 @@ class Conversation:
 
     def follow(self, openid: str, event_key: str, env: Env) -> str:
         """He follows, maybe after paying, maybe again: then he finds what he has (R5)."""
+        known = Identity.of_openid(openid)
         person = people.follow(env, openid=openid)
         if mine := access.courses_of(env, person_id=person.id):
-            return words.welcome_back(self.planets_of(mine, room=words.REPLY_BYTES - 200))
+            listing = self.planets_of(mine, room=words.REPLY_BYTES - 200)
+            return words.welcome_to(listing, is_back=known is not None and known.unfollowed_at is not None)
         paid = event_key.startswith("last_trade_no_")
         return words.welcome_after_payment(self.base_url) if paid else words.welcome(self.base_url)
 

@@ -126,9 +126,10 @@ def welcome_after_payment(base_url: str) -> str:
     return "感谢报名！回复「星球」，即可进入课程对应的星球。\n" + help_text(base_url)
 
 
-def welcome_back(listing: str) -> str:
-    """To somebody who follows again, or has bought before: nothing is lost."""
-    return f"欢迎回来！您的权益都在。\n{listing}\n回复「帮助」，看看还能做什么。"
+def welcome_to(listing: str, *, is_back: bool) -> str:
+    """To a follower who has courses already: nothing is lost, and here it is."""
+    greeting = "欢迎回来！您的权益都在。" if is_back else "欢迎！您报名的课程都在这里。"
+    return f"{greeting}\n{listing}\n回复「帮助」，看看还能做什么。"
 
 
 def no_courses(base_url: str) -> str:
@@ -197,7 +198,7 @@ def unlinked(account: str) -> str:
 
 def question_over() -> str:
     """A confirmation to a question that nobody asked, or too long ago."""
-    return "没有等您确认的解绑，或者已经超过 5 分钟，什么都没有改变。\n需要解除关联，请重新回复「解绑」。"
+    return "现在没有等您确认的解绑，或者已经超过 5 分钟，什么都没有改变。\n需要解绑，请重新回复「解绑」。"
 
 
 def only_words() -> str:
