@@ -99,6 +99,14 @@ def refunded_gives_nothing(env: Env) -> Iterable[str]:
             yield f"purchase {purchase.id}, grant {grant.id}"
 
 
+@invariant("I8", "a purchase that was granted gives its right")
+def granted_gives(env: Env) -> Iterable[str]:
+    for purchase in Purchase.select().where(Purchase.person.is_null(False), Purchase.refunded_at.is_null()):
+        mine = (Grant.source == "purchase", Grant.source_ref == purchase.source_ref, Grant.course == purchase.course_id)
+        if not Grant.select().where(*mine, Grant.person == purchase.person_id).exists():
+            yield f"purchase {purchase.id}"
+
+
 @invariant("I8", "a waived purchase was refunded only with a recorded override")
 def waived_needs_override(env: Env) -> Iterable[str]:
     refunded = Purchase.select().where(Purchase.refunded_at.is_null(False), Purchase.refund_override.is_null())

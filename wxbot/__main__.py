@@ -41,10 +41,12 @@ class Group(click.Group):
             raise click.ClickException(" ".join(logs.clean(str(problem)).split())) from None
 
 
-def with_context(work: Callable[[Context], Awaitable[Any]]) -> Any:
+def with_context(work: Callable[[Context], Awaitable[Any]], *, needs_tables: bool = True) -> Any:
     """Run one piece of work with everything built, and give it all back."""
     config = settings.load()
     logs.set_up("warning")
+    if needs_tables:
+        check_tables(config)
 
     async def whole() -> Any:
         ctx = context_of(config)

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,14 @@ from services.config import BadSettings
 from services.context import Context
 from wxbot import menu as menus
 
-Run = Callable[[Callable[[Context], Awaitable[Any]]], Any]
+Run = Callable[..., Any]  # `with_context` of wxbot/__main__.py
 
 
 @click.command("check")
 @click.pass_obj
 def check_command(run: Run) -> None:
     """Say of each part whether it works: settings, database, Redis, WeChat, planets."""
-    lines = run(check.run)
+    lines = run(check.run, needs_tables=False)
     for line in lines:
         click.secho(f"{line.state:8}", fg={"ok": "green", "wrong": "red"}.get(line.state), nl=False)
         click.echo(f"{line.part}: {line.words}")
@@ -148,7 +148,10 @@ def outbox_list(run: Run) -> None:
 @click.pass_obj
 def outbox_retry(run: Run, item: int | None) -> None:
     """Make ITEM, or everything that waits or was given up, due now."""
-    click.echo(f"{run(lambda ctx: ctx.transact(outbox.retry, item_id=item))} due now")
+    number = run(lambda ctx: ctx.transact(outbox.retry, item_id=item))
+    if item is not None and not number:
+        raise click.ClickException(f"item {item} is not one that waits or was given up")
+    click.echo(f"{number} due now")
 
 
 @click.group("menu")
@@ -169,11 +172,21 @@ def menu_show(run: Run) -> None:
     """Show how the menu that WeChat has differs from ours."""
 
     async def compare(ctx: Context) -> list[str]:
-        theirs, ours = await account(ctx).current_menu(), menus.menu(ctx.config.base_url)
+        theirs, ours = as_pushed(await account(ctx).current_menu()), menus.menu(ctx.config.base_url)
         texts = [json.dumps(one, ensure_ascii=False, indent=1, sort_keys=True).split("\n") for one in (theirs, ours)]
         return list(difflib.unified_diff(*texts, "WeChat", "ours", lineterm=""))
 
     click.echo("\n".join(run(compare)) or "the menu at WeChat is ours")
+
+
+def as_pushed(answer: Any) -> Any:
+    """WeChat's answer in the form of a push: it wraps the menu, and gives every button an empty `sub_button`."""
+    if isinstance(answer, list):
+        return [as_pushed(button) for button in answer]
+    if isinstance(answer, dict):
+        inner = answer.get("menu", answer)
+        return {name: as_pushed(value) for name, value in inner.items() if (name, value) != ("sub_button", [])}
+    return answer
 
 
 @menu_group.command("push")
@@ -199,7 +212,9 @@ def qr_planet(run: Run, slug: str, out: Path) -> None:
         raise click.ClickException("--out must end in .png or .svg")
 
     async def facts(ctx: Context) -> tuple[str, str]:
-        planet = await ctx.read(lambda _env: Planet.find(slug=slug))
+        planet = await ctx.read(lambda _env: Planet.get_or_none(slug=slug))
+        if planet is None:
+            raise click.ClickException(f"unknown planet {slug}")
         return f"{ctx.config.base_url}/planets/{slug}", planet.title
 
     draw = qr.poster_svg if out.suffix == ".svg" else qr.poster_png

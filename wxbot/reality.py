@@ -4,14 +4,16 @@ import json
 import secrets
 import time
 from datetime import UTC, datetime
+from http.client import HTTPException
 from urllib.request import urlopen
 
 import structlog
 from tornado.httpclient import AsyncHTTPClient, HTTPError
 
-from services.config import Config
+from services.config import BadSettings, Config
 from services.env import Clock
 
+NO_TIME = (OSError, ValueError, LookupError, TypeError, ArithmeticError)  # no answer, or one that is no moment
 log = structlog.get_logger()
 
 
@@ -36,8 +38,11 @@ class VirtualClock:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        with urlopen(url, timeout=3) as answer:  # noqa: S310 - the settings let only loopback addresses through
-            self.moment = self.read(answer.read())
+        try:
+            with urlopen(url, timeout=3) as answer:  # noqa: S310 - the settings let only loopback addresses through
+                self.moment = self.read(answer.read())
+        except (*NO_TIME, HTTPException):
+            raise BadSettings(f"WXBOT_CLOCK_URL {url} does not tell the time") from None
 
     @staticmethod
     def read(body: bytes) -> datetime:
@@ -53,12 +58,12 @@ class VirtualClock:
         try:
             answer = await AsyncHTTPClient().fetch(self.url, request_timeout=2)
             self.moment = self.read(answer.body)
-        except (HTTPError, OSError, ValueError) as problem:
+        except (HTTPError, *NO_TIME) as problem:
             log.warning("the virtual clock does not answer", why=type(problem).__name__)
 
 
 def clock(config: Config) -> Clock:
-    """The clock of an installation; raises OSError when a virtual one does not answer."""
+    """The clock of an installation; raises BadSettings when a virtual one does not answer."""
     return VirtualClock(config.clock_url) if config.clock_url else RealClock()
 
 

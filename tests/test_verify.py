@@ -1,0 +1,174 @@
+"""`wxbot verify` says yes to what the product makes, and no to each kind of row that breaks a promise."""
+
+from datetime import timedelta
+
+import pytest
+
+from models.access import Grant
+from models.base import database as bound
+from models.delivery import InboxItem, OutboxItem
+from models.links import Link, LinkAttempt, Membership, RefundWaiver
+from models.orders import Purchase
+from services import verify
+from tests.shop import Shop
+from tests.site import COURSE
+
+pytest_plugins = ["tests.commands"]
+gen = pytest.mark.gen_test(timeout=60)
+
+
+def copy(row, **changes):
+    """A second row like this one, with changes; keeps no UNIQUE value of the first unless it is among them."""
+    values = {name: value for name, value in row.__data__.items() if name != "id"} | changes
+    return type(row).create(**values)
+
+
+def change(row, **values):
+    """Change the only row of a kind behind the product's back."""
+    row.update(**values).execute()
+
+
+def second_grant() -> Grant:
+    """A right of the same person, from another purchase."""
+    return copy(Grant.get(), source_ref="yiling:other")
+
+
+def link_again(**changes) -> Link:
+    """A second link row, which holds no place."""
+    return copy(Link.get(), **{"active_person": None, "active_uid": None} | changes)
+
+
+def membership_without_row(**changes) -> Membership:
+    """A second membership without its outbox row."""
+    return copy(Membership.get(), **{"ref": "r2", "grant": second_grant(), "active_grant": None} | changes)
+
+
+def with_row(membership: Membership) -> Membership:
+    """The same with its outbox row."""
+    copy(OutboxItem.get(kind="membership"), subject=membership.id)
+    return membership
+
+
+def twice_in_the_inbox() -> None:
+    """Two decisions for one message, once the constraint is gone that keeps them out."""
+    (unique,) = (one for one in bound.get_indexes("inbox_item") if one.columns == ["source", "key"])
+    bound.execute_sql(f"DROP INDEX {unique.name}")
+    for _ in range(2):
+        InboxItem.create(source="push", key="same", received_at=Membership.get().created_at)
+
+
+BREAKS = {
+    "at most one live membership for each purchase": lambda: with_row(
+        copy(Membership.get(), ref="r2", active_grant=None)
+    ),
+    "a membership that lives holds its purchase's place, and no other does": lambda: change(
+        Membership, active_grant=None
+    ),
+    "at most one active link for each planet account and for each person": link_again,
+    "an active link holds its person's and its account's place, and an ended one none": lambda: change(
+        Link, active_uid="somebody-else"
+    ),
+    "a live membership has a right to the course behind it": lambda: change(
+        Grant, revoked_at=Grant.starts_at, revoked_reason="refund"
+    ),
+    "a live membership has a waiver in effect, and an active link": lambda: with_row(membership_without_row()),
+    "a purchase that was refunded gives nothing any more": lambda: change(
+        Purchase, refunded_at=Purchase.created_at, refund_override="x"
+    ),
+    "a waived purchase was refunded only with a recorded override": lambda: change(
+        Purchase, refunded_at=Purchase.created_at
+    ),
+    "a purchase that was granted gives its right": lambda: change(Grant, source_ref="yiling:nowhere"),
+    "every membership has its outbox row": membership_without_row,
+    "what the planet has not confirmed is still in the outbox": lambda: change(Membership, version=7),
+    "an item that is not done is due some time, or stands in the operator's list": lambda: change(
+        OutboxItem, done=0, wanted=1, due_at=None
+    ),
+    "one decision for each inbox id": twice_in_the_inbox,
+    "no attempt was linked after its life was over": lambda: change(
+        LinkAttempt, used_at=LinkAttempt.get().expires_at + timedelta(seconds=1)
+    ),
+    "versions only grow: nothing is confirmed that was never wanted": lambda: change(Membership, delivered_version=9),
+    "one attempt made at most one waiver, and a linked one has it": lambda: copy(
+        LinkAttempt.get(), state_hash="another"
+    ),
+}
+
+
+@pytest.fixture
+def linked(io_loop, site):
+    """A site where anna has bought and linked, and everything was delivered."""
+
+    async def story() -> None:
+        await site.buys("anna", order_no="A1")
+        await site.links("anna")
+        await site.delivers()
+
+    io_loop.run_sync(story)
+    return site
+
+
+def test_there_is_a_break_here_for_every_promise():
+    assert {promise for _, promise, _ in verify.CHECKS} == set(BREAKS)
+
+
+@gen
+async def test_what_the_product_makes_keeps_every_promise(linked, wxbot_beside):
+    await linked.buys("bob")
+    shop = Shop(linked)
+    await shop.claimable()
+    assert (await shop.delete("A1", "?override=goodwill"))[0] == 200
+    done = await wxbot_beside("verify", database_url=linked.database_url)
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[0] for line in done.out.splitlines()] == ["ok"] * len(verify.CHECKS)
+
+
+@pytest.mark.parametrize("promise", BREAKS)
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+@gen
+async def test_a_broken_promise_is_named_with_its_row(linked, wxbot_beside, promise):
+    await linked.ctx.transact(lambda _env: BREAKS[promise]() and None)
+    done = await wxbot_beside("verify", database_url=linked.database_url)
+    assert done.code == 1
+    named = done.out[done.out.index(promise) :].splitlines()
+    assert named[1].startswith("         "), done.out
+    name = next(name for name, one, _ in verify.CHECKS if one == promise)
+    assert f"BROKEN {name} {promise}" in done.out
+    assert COURSE not in done.out
+
+
+@pytest.mark.parametrize("promise", sorted(set(BREAKS) - {"one decision for each inbox id"}))  # DDL stays in MariaDB
+@pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"])
+@gen
+async def test_it_is_found_on_every_database(linked, promise):
+    def break_and_look(env):
+        BREAKS[promise]()
+        found = {one.promise for one in verify.run(env) if one.breaks}
+        assert promise in found, found
+        raise Undo
+
+    with pytest.raises(Undo):
+        await linked.ctx.transact(break_and_look)
+
+
+class Undo(Exception):
+    """Takes the break back, so that the next test finds its tables whole."""
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+@gen
+async def test_of_many_breaks_the_first_twenty_are_named(linked):
+    await linked.ctx.transact(
+        lambda _env: [link_again(member_uid=f"m{number}") and None for number in range(30)] and None
+    )
+    found = [one for one in await linked.ctx.read(verify.run) if one.breaks]
+    assert max(len(one.breaks) for one in found) == verify.SHOWN
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_waiver_cannot_even_be_broken_by_hand(io_loop, linked):
+    async def tamper():
+        await linked.ctx.transact(lambda _env: RefundWaiver.update(text="nothing").execute())
+
+    with pytest.raises(Exception, match="cannot be changed"):
+        io_loop.run_sync(tamper)
