@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -153,9 +154,11 @@ class DatabaseThreads:
                 self.connections.append(self.db.connection())
 
     def _drop(self) -> None:
-        """Forget a dead connection of this thread; closing it may fail, which is the reason for forgetting it."""
+        """Forget the lost connection of this thread; it may be too dead to be closed."""
         dead = self.db._state.conn
         self.db._state.reset()
+        with suppress(Exception):  # a driver's own kind of error; what matters is that nobody uses it again
+            dead.close()
         with self.lock:
             self.connections = [conn for conn in self.connections if conn is not dead]
 

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from models.access import Grant
 from models.delivery import JobLease, OutboxItem
 from models.links import Link
-from services import inbox, outbox, people
+from services import inbox, notices, outbox, people
 from services.context import Context
 from services.env import Env
 
@@ -38,6 +38,7 @@ async def tidy(ctx: Context) -> None:
     """Delete what is of no use to anybody any more."""
     await ctx.transact(people.forget_old_states)
     await ctx.transact(inbox.forget_old)
+    await ctx.transact(notices.forget_old)
     before = ctx.clock.now() - IDLE_SESSIONS
     await ctx.transact(people.end_idle_sessions, before=before)
 
