@@ -44,7 +44,7 @@ class Group(click.Group):
 def with_context(work: Callable[[Context], Awaitable[Any]], *, needs_tables: bool = True) -> Any:
     """Run one piece of work with everything built, and give it all back."""
     config = settings.load()
-    logs.set_up("warning")
+    logs.set_up("error")  # a command tells its own troubles, in one line
     if needs_tables:
         check_tables(config)
 

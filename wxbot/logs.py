@@ -13,6 +13,7 @@ SECRET_KEYS = re.compile(
     r"verifier|signature|member_uid|display_name",
     re.IGNORECASE,
 )
+ERROR_CODE = re.compile(r"-?[0-9]{1,5}|[a-z]{2,20}(_[a-z0-9]{1,12})*")  # no code of a sign-in looks like this
 SECRET_TEXT = [
     re.compile(r"(?i)\b(code|state|access_token|secret|openid|echostr|signature|msg_signature|key|ticket)=[^&\s\"']+"),
     re.compile(r"\bo[0-9A-Za-z_-]{27}\b"),
@@ -31,10 +32,16 @@ def clean(text: str) -> str:
 
 def redact(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
     """The filter: secrets by their name, and by how they look."""
-    return {
-        name: HIDDEN if SECRET_KEYS.search(name) and name != "event" and value else tidy(value)
-        for name, value in event.items()
-    }
+    return {name: HIDDEN if is_secret(name, value) else tidy(value) for name, value in event.items()}
+
+
+def is_secret(name: str, value: Any) -> bool:
+    """By its name; but the words of the line and the code of an error are what a log is for."""
+    if name == "event" or not value:
+        return False
+    if name == "code" and ERROR_CODE.fullmatch(str(value)):
+        return False
+    return SECRET_KEYS.search(name) is not None
 
 
 def tidy(value: Any) -> Any:
