@@ -9,9 +9,10 @@ import tempfile
 import time
 
 import structlog
+from prometheus_client import multiprocess
 
 log = structlog.get_logger()
-LEAST_LIFE_SECONDS = 1.0
+LEAST_LIFE_SECONDS = 10.0
 
 
 class Processes:
@@ -20,6 +21,7 @@ class Processes:
     def __init__(self, command: list[str], fds: list[int], metrics_dir: str) -> None:
         self.command = command
         self.fds = fds
+        self.metrics_dir = metrics_dir
         self.surroundings = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics_dir}
         self.running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self.stopping = False
@@ -28,6 +30,8 @@ class Processes:
         """One more child, with the sockets."""
         child = subprocess.Popen(self.command, pass_fds=self.fds, env=self.surroundings)  # noqa: S603 - our own command
         self.running[child.pid] = (child, time.monotonic())
+        if self.stopping:  # told to stop while it was being started
+            child.send_signal(signal.SIGTERM)
 
     def stop(self, *_signal: object) -> None:
         """Tell every child; each drains by itself."""
@@ -36,16 +40,21 @@ class Processes:
             child.send_signal(signal.SIGTERM)
 
     def watch(self) -> int:
-        """Until the last child has ended; 0 when that was asked for."""
+        """Until the last child has ended; 0 when that was asked for.
+
+        One that was killed is started again; one that gave up by itself soon after its start would do so again.
+        """
         while self.running:
             pid, status = os.wait()
             _, since = self.running.pop(pid)
+            multiprocess.mark_process_dead(pid, self.metrics_dir)
             if self.stopping:
                 continue
-            log.error("a serving process ended", status=os.waitstatus_to_exitcode(status))
-            if time.monotonic() - since < LEAST_LIFE_SECONDS:
+            code = os.waitstatus_to_exitcode(status)
+            log.error("a serving process ended", status=code)
+            if code > 0 and time.monotonic() - since < LEAST_LIFE_SECONDS:
                 self.stop()
-                return 1
+                return self.watch() or 1
             self.start_one()
         return 0 if self.stopping else 1
 

@@ -1,0 +1,241 @@
+"""`wxbot serve` as a service manager sees it: starts, drains, restarts what was killed, and says why it cannot."""
+
+import asyncio
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.netutil import bind_sockets
+
+from tests.server_process import free_port
+from tests.site import COURSE
+
+pytest_plugins = ["tests.commands"]
+gen = pytest.mark.gen_test(timeout=90)
+SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
+
+
+class Place:
+    """Where a serving command can be reached."""
+
+    def __init__(self) -> None:
+        self.listen = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.listen}"
+
+    async def ask(self, path: str, **how):
+        """One request on a connection of its own; None while nobody answers."""
+        client = AsyncHTTPClient(force_instance=True)
+        try:
+            return await client.fetch(HTTPRequest(f"{self.url}{path}", **how), raise_error=False)
+        except OSError:
+            return None
+        finally:
+            client.close()
+
+    async def is_up(self, served) -> None:
+        """Wait until it is ready to serve."""
+        while (answer := await self.ask("/readyz")) is None or answer.code != 200:
+            assert served.process.poll() is None, served.said()[-2000:]
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def place() -> Place:
+    """A free address."""
+    return Place()
+
+
+@pytest.fixture
+def serve(running, place, database_url):
+    """`serve(*options, setting=…)` on that address and the test's database."""
+
+    def start(*options: str, **settings):
+        settings = {"listen": place.listen, "base_url": place.url, "database_url": database_url} | settings
+        return running("serve", *options, **settings)
+
+    return start
+
+
+@gen
+async def test_it_serves_says_how_it_is_and_ends_when_told(serve, place):
+    served = serve()
+    await place.is_up(served)
+    assert (await place.ask("/healthz")).body == b"ok"
+    assert (await place.ask("/")).code == 200
+    assert b"wxbot_requests_total" in (await place.ask("/metrics")).body
+    served.tell_to_stop()
+    assert await served.ends() == 0
+    assert f"serving {place.url}" in served.said() and "Traceback" not in served.said()
+
+
+@SQLITE
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@gen
+async def test_either_signal_ends_it_quickly_when_nothing_is_under_way(serve, place, how):
+    served = serve("--no-worker")
+    await place.is_up(served)
+    began = time.monotonic()
+    served.process.send_signal(how)
+    assert await served.ends() == 0
+    assert time.monotonic() - began < 3
+
+
+@pytest.fixture
+def beside_sandbox(site):
+    """Settings of a second serving process beside the same sandbox and rows as the site's own."""
+    kept = site.settings()
+    return {name: value for name, value in kept.items() if name not in {"base_url", "database_url"}}
+
+
+@SQLITE
+@gen
+async def test_what_is_under_way_is_finished_before_it_ends(site, serve, place, beside_sandbox):
+    served = serve("--no-worker", **beside_sandbox)
+    await place.is_up(served)
+    site.world.faults.set("wechat", "slow", seconds=1.5)
+    slow = asyncio.ensure_future(place.ask("/wx/share?path=/", request_timeout=20))
+    await asyncio.sleep(0.3)  # the request is now waiting for WeChat
+    began = time.monotonic()
+    served.tell_to_stop()
+    await served.until(lambda: refuses(place))
+    answer = await slow
+    assert answer.code == 200 and b"signature" in answer.body
+    assert await served.ends() == 0
+    assert 0.5 < time.monotonic() - began < 10
+
+
+def refuses(place: Place) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        sockets = bind_sockets(int(place.listen.rpartition(":")[2]), "127.0.0.1")
+    except OSError:
+        return False
+    for one in sockets:
+        one.close()
+    return True
+
+
+@SQLITE
+@gen
+async def test_what_hangs_does_not_keep_it_longer_than_ten_seconds(site, serve, place, beside_sandbox):
+    served = serve("--no-worker", **beside_sandbox)
+    await place.is_up(served)
+    site.world.faults.set("wechat", "slow", seconds=60)
+    hangs = asyncio.ensure_future(place.ask("/wx/share?path=/", request_timeout=80))
+    await asyncio.sleep(0.3)
+    began = time.monotonic()
+    served.tell_to_stop()
+    assert await served.ends() == 0
+    assert time.monotonic() - began < 10
+    await asyncio.wait([hangs], timeout=5)
+
+
+@SQLITE
+@gen
+async def test_a_second_signal_does_not_break_the_draining(serve, place):
+    served = serve()
+    await place.is_up(served)
+    for _ in range(3):
+        served.tell_to_stop()
+    assert await served.ends() == 0
+
+
+@SQLITE
+@gen
+async def test_a_port_that_is_taken_is_one_line(serve, place):
+    taken = bind_sockets(int(place.listen.rpartition(":")[2]), "127.0.0.1")
+    for options in ((), ("--processes", "2")):
+        served = serve(*options, redis_url="redis://127.0.0.1:1")
+        assert await served.ends() == 1
+        assert re.fullmatch(rf"Error: WXBOT_LISTEN {place.listen}: [^\n]+in use[^\n]*\n", served.said())
+    for one in taken:
+        one.close()
+
+
+@SQLITE
+@gen
+async def test_several_processes_need_a_real_redis(serve):
+    served = serve("--processes", "2")
+    assert await served.ends() == 1
+    assert served.said() == "Error: WXBOT_REDIS_URL is empty: the embedded Redis serves one process only\n"
+
+
+@SQLITE
+@pytest.mark.parametrize("answer", ["", "http://127.0.0.1:1/clock"])
+@gen
+async def test_a_clock_that_does_not_tell_the_time_is_one_line(site, serve, answer):
+    clock_url = answer or f"{site.base_url}/healthz"
+    served = serve(clock_url=clock_url)
+    assert await served.ends() == 1
+    assert served.said() == f"Error: WXBOT_CLOCK_URL {clock_url} does not tell the time\n"
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    return Path(f"/proc/{pid}").exists()
+
+
+async def seen_by(place: Place, times: int) -> float:
+    """How many catalogue pages the metrics know of."""
+    for _ in range(times):
+        assert (await place.ask("/")).code == 200
+    text = (await place.ask("/metrics")).body.decode()
+    return sum(
+        float(number) for number in re.findall(r"wxbot_requests_total\{[^}]*CatalogueHandler[^}]*\} (\S+)", text)
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+@gen
+async def test_two_processes_share_the_work_and_one_that_is_killed_comes_back(serve, place, redis_url):
+    served = serve("--processes", "2", redis_url=redis_url)
+    await place.is_up(served)
+    first = await served.until(lambda: len(found := children_of(served.pid)) == 2 and found)
+    await served.until(lambda: served.said().count("serving ") == 2)
+    assert await seen_by(place, 30) == 30, "the metrics are those of both, whichever answers"
+    os.kill(first[0], signal.SIGKILL)
+    await served.until(lambda: len(now := children_of(served.pid)) == 2 and first[0] not in now)
+    await served.until(lambda: served.said().count("serving ") == 3)
+    assert await seen_by(place, 10) == 40, "what the killed one has counted is not forgotten"
+    served.tell_to_stop()
+    assert await served.ends() == 0
+    assert await place.ask("/healthz") is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+@pytest.mark.parametrize("database_kind", ["postgresql"])
+@gen
+async def test_told_to_stop_while_it_starts_it_leaves_nobody_behind(serve, redis_url):
+    served = serve("--processes", "2", redis_url=redis_url)
+    children = await served.until(lambda: children_of(served.pid))
+    served.tell_to_stop()
+    assert await served.ends() in {0, 1, -signal.SIGTERM}
+    await asyncio.sleep(0.05)
+    assert not [child for child in children if is_alive(child)]
+
+
+@gen
+async def test_a_worker_delivers_what_is_left_at_the_time_of_the_sandbox(site, running, beside_sandbox):
+    await site.buys("anna")
+    await site.at_planet("anna")
+    site.world.faults.set("planet", "down", operation="planet.grant")
+    page = await site.phone("anna").tap("planet-agree")
+    assert page.find("link-state").attrs["data-state"] == "pending"
+    site.world.faults.clear()
+    site.clock.forward(minutes=1)
+    at = {"database_url": site.database_url, "base_url": site.base_url}
+    worker = running("worker", clock_url=f"{site.box.console_url}/control/clock", **at, **beside_sandbox)
+    await worker.until(lambda: site.box.planet.memberships("g1"))
+    worker.tell_to_stop()
+    assert await worker.ends() == 0
+    assert COURSE not in worker.said() and "Traceback" not in worker.said()
