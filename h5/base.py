@@ -51,6 +51,11 @@ class BaseHandler(RequestHandler):
         """Where to come back to after signing in: the id of one of our own pages (see h5/oauth.py)."""
         return "home"
 
+    @property
+    def way_back(self) -> str:
+        """`target`; or home, for a request that was refused before its address was taken apart."""
+        return self.target if hasattr(self, "path_args") else "home"
+
     async def prepare(self) -> None:
         """Who asks, and when; before the method."""
         self.ctx.in_flight += 1
@@ -165,7 +170,8 @@ class BaseHandler(RequestHandler):
             self.set_header("Content-Type", "application/json; charset=utf-8")
             self.finish(json.dumps({"code": code, "message": message, "rid": rid}, ensure_ascii=False))
         else:
-            self.page(pages.PAGE_OF_ERROR.get(code, "error.html"), code=code, message=message, rid=rid)
+            facts = {"code": code, "message": message, "rid": rid, "target": self.way_back}
+            self.page(pages.PAGE_OF_ERROR.get(code, "error.html"), **facts)
 
     def _words(self, status: int, problem: BaseException | None) -> tuple[str, str]:
         if isinstance(problem, BusinessError):

@@ -54,16 +54,16 @@ def again(handler: "RequestHandler") -> str:
     return request.path if request.method == "GET" and not request.query else ""
 
 
-def render(handler: "RequestHandler", template: str, **facts: Any) -> str:
-    """A page for this visitor."""
-    ctx = handler.settings["ctx"]
+def render(handler: "RequestHandler", template: str, *, target: str = "", **facts: Any) -> str:
+    """A page for this visitor; `target` where the handler cannot tell its own."""
+    ctx, target = handler.settings["ctx"], target or handler.target
     shared = {
         "xsrf": lambda: Markup(handler.xsrf_form_html()),  # noqa: S704 - Tornado has escaped it
         "person": handler.person,
         "in_wechat": handler.in_wechat,
-        "target": handler.target,
-        "there": path_of(handler.target),
-        "address": f"{ctx.config.base_url}{path_of(handler.target)}",
+        "target": target,
+        "there": path_of(target),
+        "address": f"{ctx.config.base_url}{path_of(target)}",
         "path": handler.request.path,
         "retry": again(handler),
         "weui": handler.settings["weui"],

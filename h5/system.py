@@ -3,12 +3,13 @@
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import structlog
 from peewee import PeeweeException
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from tornado.web import RequestHandler, StaticFileHandler
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from h5.base import BaseHandler
 from models.errors import BusinessError, WrongInput
@@ -35,17 +36,33 @@ def count_request(handler: RequestHandler) -> None:
     log.info("answered", page=page, method=method, status=status, ms=round(took * 1000, 1))
 
 
-class MachineHandler(RequestHandler):
+class Plain:
+    """How machines and files are told "no": in a word, and the log gets no address with its query."""
+
+    def set_default_headers(self: RequestHandler) -> None:
+        for name, value in self.settings["safe_headers"].items():
+            self.set_header(name, value)
+
+    def write_error(self: RequestHandler, status_code: int, **_kwargs: object) -> None:
+        """A missing file says so, and no more."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("not found" if status_code == 404 else "refused" if status_code < 500 else "failed")
+
+    def log_exception(self: RequestHandler, kind: Any, problem: Any, trace: Any) -> None:
+        """One line for a refusal; a fault of ours with where it happened."""
+        if isinstance(problem, HTTPError):
+            log.info("refused", code=problem.status_code, page=type(self).__name__)
+        else:
+            log.error("request failed", page=type(self).__name__, exc_info=(kind, problem, trace))
+
+
+class MachineHandler(Plain, RequestHandler):
     """An answer for machines: no person, no cookie, nothing cached."""
 
     @property
     def ctx(self) -> Context:
         """What the process holds."""
         return self.settings["ctx"]
-
-    def set_default_headers(self) -> None:
-        for name, value in self.settings["safe_headers"].items():
-            self.set_header(name, value)
 
     def text(self, words: str, status: int = 200) -> None:
         """A plain answer."""
@@ -131,19 +148,11 @@ class ShareHandler(BaseHandler):
         self.write(await sharing.signature(self.ctx, path=path))
 
 
-class AssetHandler(StaticFileHandler):
+class AssetHandler(Plain, StaticFileHandler):
     """Our own styles and scripts."""
 
     def set_extra_headers(self, path: str) -> None:
-        for name, value in self.settings["safe_headers"].items():
-            if name != "Cache-Control":
-                self.set_header(name, value)
         self.set_header("Cache-Control", "public, max-age=3600")
-
-    def write_error(self, status_code: int, **kwargs: object) -> None:
-        """A missing file says so, and no more."""
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish("not found" if status_code == 404 else "refused")
 
 
 routes = [
