@@ -9,7 +9,7 @@ from models import audit
 from models.access import PURCHASE, Grant
 from models.base import shanghai_day
 from models.catalogue import Course
-from models.errors import BusinessError, ClaimTaken, OrderNoTaken, Waived, WrongInput
+from models.errors import BusinessError, ClaimTaken, NotFound, OrderNoTaken, Waived, WrongInput
 from models.links import RefundWaiver
 from models.orders import ORDER_NO, Platform, Purchase
 from models.people import Person, digest
@@ -131,6 +131,8 @@ def find(env: Env, *, platform: str, order_no: str) -> PurchaseAnswer:
 
 def by_number(platform: str, order_no: str) -> Purchase:
     """A platform's purchase by its own number; raises NotFound."""
+    if not ORDER_NO.fullmatch(order_no):  # no such number was ever taken, and not every database can be asked for it
+        raise NotFound
     return Purchase.find(platform=Platform.find(name=platform), order_no=order_no)
 
 

@@ -112,9 +112,10 @@ async def test_a_qr_of_anything_else_is_refused(site, query):
 
 @gen
 async def test_a_qr_never_leads_to_another_host(site):
-    for path in ("//evil.example", "/.evil.example", "/..", "/_"):
+    for path in ("/.evil.example", "/..", "/_"):
         answer = await ask(site, f"/qr.svg?to={path}")
         assert answer.body == svg(f"{site.base_url}{path}"), "whatever stands behind our own origin and a slash"
+    assert (await ask(site, "/qr.svg?to=//evil.example")).code == 422
 
 
 @gen
