@@ -1,21 +1,23 @@
 """What every page shares: who asks, how rows are reached, and how a "no" looks. Keep it small."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 import structlog
 from tornado.web import HTTPError, MissingArgumentError, RequestHandler
 
-from h5 import pages
+from h5 import addresses, pages
 from models.errors import BusinessError, NotFound, NotSignedIn, OpenInWechat, WrongInput
 from services import people
 from services.context import Context
 
 log = structlog.get_logger()
 MONTH_SECONDS = 30 * 86_400
+BROWSER_SECRET = re.compile(r"[0-9a-f]{64}")
+BROWSERS_OF_AN_ADDRESS = 10  # offices and carriers share one
 PLAIN_NO = {
     400: "请求的格式不对，请返回后重试。",
     403: "这个页面停留太久，或不是从本站打开的。请返回刷新后再试。",
@@ -84,13 +86,14 @@ class BaseHandler(RequestHandler):
 
     def browser(self) -> str:
         """The secret of this browser, made when it first begins something."""
-        secret = self.get_cookie(self.cookie("browser")) or self.ctx.new_code(256)
+        secret = self.known_browser() or self.ctx.new_code(256)
         self.keep("browser", secret)
         return secret
 
     def known_browser(self) -> str:
-        """The secret this browser already has; empty for one that never began anything."""
-        return self.get_cookie(self.cookie("browser")) or ""
+        """The secret this browser already has; empty for one that never began anything, or made it up carelessly."""
+        secret = self.get_cookie(self.cookie("browser")) or ""
+        return secret if BROWSER_SECRET.fullmatch(secret) else ""
 
     @property
     def in_wechat(self) -> bool:
@@ -106,31 +109,28 @@ class BaseHandler(RequestHandler):
     @property
     def ip(self) -> str:
         """The address that asks; `X-Forwarded-For` counts only from proxies named in the settings."""
-        peer = self.request.remote_ip or ""
-        chain = [*self.request.headers.get("X-Forwarded-For", "").split(","), peer]
-        for hop in (part.strip() for part in reversed(chain)):
-            if not self._is_proxy(hop):
-                return hop or peer
-        return peer
-
-    def _is_proxy(self, hop: str) -> bool:
-        try:
-            address = ip_address(hop)
-        except ValueError:
-            return False
-        return any(address in ip_network(entry, strict=False) for entry in self.ctx.config.trusted_proxies)
+        forwarded = self.request.headers.get("X-Forwarded-For", "")
+        return addresses.who_asks(self.request.remote_ip or "", forwarded, self.ctx.config.trusted_proxies)
 
     async def limit(self, name: str) -> None:
-        """Count this request against a limit: per person, else per browser, else per address."""
-        who = f"p{self.person.id}" if self.person else self.known_browser()[:16] or f"ip{self.ip}"
-        await self.ctx.limits.check(name, who)
+        """Count this request against a limit: per person, else per browser, else per address.
+
+        A cookie of a browser is easily made up, so all browsers of one address have a (wider) limit together.
+        """
+        if self.person:
+            await self.ctx.limits.check(name, f"p{self.person.id}")
+        elif browser := self.known_browser():
+            await self.ctx.limits.check(name, f"all{addresses.household(self.ip)}", times=BROWSERS_OF_AN_ADDRESS)
+            await self.ctx.limits.check(name, f"b{browser[:16]}")
+        else:
+            await self.ctx.limits.check(name, f"ip{addresses.household(self.ip)}")
 
     def field(self, name: str, default: str | None = None, *, most: int = 2000) -> str:
-        """One field of the posted form; raises WrongInput when it is missing or too long."""
-        value = self.get_body_argument(name, default)
-        if value is None or len(value) > most:
+        """One field of the posted form; raises WrongInput when it is missing, doubled or too long."""
+        values = self.get_body_arguments(name) or [default]
+        if len(values) > 1 or values[0] is None or len(values[0]) > most:
             raise WrongInput(what=name)
-        return value
+        return values[0]
 
     def asked(self, name: str) -> str:
         """One argument of the address, or empty; a doubled one counts as none."""

@@ -1,10 +1,10 @@
 """An existing platform's purchases: its signed API, and the claim links it hands to its learners."""
 
 import base64
-import binascii
 from dataclasses import asdict
 from typing import Any
 
+from h5.addresses import household
 from h5.base import BaseHandler, signed_in
 from models.errors import AccessDenied, BusinessError
 from services import purchase_body, purchases
@@ -32,7 +32,8 @@ class PurchaseHandler(BaseHandler):
         await super().prepare()
         name, key = self.credentials()
         if not await self.ctx.read(purchases.is_key, name=name, key=key, platform=self.path_args[0]):
-            await self.ctx.limits.check("api_key", f"ip{self.ip}")  # only wrong keys count, for who sends them
+            who = f"ip{household(self.ip)}"  # only wrong keys count, for who sends them
+            await self.ctx.limits.check("api_key", who)
             raise AccessDenied
         await self.ctx.limits.check("api", name)
 
@@ -47,7 +48,7 @@ class PurchaseHandler(BaseHandler):
         kind, _, encoded = self.request.headers.get("Authorization", "").partition(" ")
         try:
             name, colon, key = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, no ASCII, no UTF-8
             raise KeyMissing from None
         if kind.lower() != "basic" or not (name and colon and key):
             raise KeyMissing

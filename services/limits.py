@@ -1,5 +1,6 @@
 """How often one may ask: counted in Redis for all processes, in memory while Redis is away."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,8 @@ from models.errors import TooMany
 from services.env import Clock
 
 MOST_LOCAL_KEYS = 10_000
+ANSWER_SECONDS = 0.5  # a limit must not cost more than what it guards
+AWAY_SECONDS = 5.0  # how long a Redis that failed is not asked, so that not every request waits for it
 log = structlog.get_logger()
 
 
@@ -40,22 +43,28 @@ class Limits:
     clock: Clock
     factor: int = 1
     local: dict[str, int] = field(default_factory=dict)
+    away_until: float = 0.0
 
-    async def check(self, name: str, who: str) -> None:
-        """Count one more of `who`; raises TooMany above the limit. Without Redis each process counts for itself."""
+    async def check(self, name: str, who: str, *, times: int = 1) -> None:
+        """Count one more of `who`; raises TooMany above `times` the limit. Without Redis each process counts alone."""
         limit = LIMITS[name]
         window, rest = divmod(int(self.clock.now().timestamp()), limit.seconds)
         count = await self._count(f"wxbot:limit:{name}:{who}:{window}", limit.seconds)
-        if count > limit.most * self.factor:
+        if count > limit.most * self.factor * times:
             raise TooMany(retry_after=limit.seconds - rest)
 
     async def _count(self, key: str, seconds: int) -> int:
+        now = asyncio.get_running_loop().time()
+        if now < self.away_until:
+            return self._count_here(key)
         try:
-            count = await self.redis.incr(key)
-            if count == 1:
-                await self.redis.expire(key, seconds)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                count = await self.redis.incr(key)
+                if count == 1:
+                    await self.redis.expire(key, seconds)
         except (RedisError, OSError) as problem:
             log.warning("limits are counted in this process only", why=type(problem).__name__)
+            self.away_until = now + AWAY_SECONDS
             return self._count_here(key)
         return count
 
