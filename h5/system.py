@@ -18,6 +18,7 @@ from services.context import Context
 
 VERIFY_FILE = re.compile(r"MP_verify_[0-9A-Za-z]{16}\.txt")
 OWN_PATH = re.compile(r"/(?!/)[0-9A-Za-z/_.-]{0,180}")
+FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,80}")
 READY_SECONDS = 3
 
 
@@ -149,7 +150,12 @@ class ShareHandler(BaseHandler):
 
 
 class AssetHandler(Plain, StaticFileHandler):
-    """Our own styles and scripts."""
+    """Our own styles and scripts; all lie in one folder, so that no path is needed."""
+
+    def parse_url_path(self, url_path: str) -> str:
+        if not FILE_NAME.fullmatch(url_path):
+            raise HTTPError(404)
+        return super().parse_url_path(url_path)
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "public, max-age=3600")
