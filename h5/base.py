@@ -95,6 +95,12 @@ class BaseHandler(RequestHandler):
         secret = self.get_cookie(self.cookie("browser")) or ""
         return secret if BROWSER_SECRET.fullmatch(secret) else ""
 
+    async def renew_session(self) -> None:
+        """Rights have changed (a link, a role): the session gets a new secret."""
+        if self.person and (token := self.get_cookie(self.cookie("session"))):
+            if renewed := await self.ctx.transact(people.renew_session, token=token):
+                self.keep("session", renewed)
+
     @property
     def in_wechat(self) -> bool:
         """A hint for the page only: WeChat's own browser (not WeCom's); never a proof."""
@@ -133,8 +139,8 @@ class BaseHandler(RequestHandler):
         return values[0]
 
     def asked(self, name: str) -> str:
-        """One argument of the address, or empty; a doubled one counts as none."""
-        values = self.get_query_arguments(name)
+        """One argument of the address to the letter, or empty; a doubled one counts as none."""
+        values = self.get_query_arguments(name, strip=False)
         return values[0] if len(values) == 1 else ""
 
     def page(self, template: str, **facts: Any) -> None:

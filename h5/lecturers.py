@@ -53,6 +53,7 @@ class InviteHandler(BaseHandler):
     async def post(self, code: str) -> None:
         await self.limit("code")
         await self.ctx.transact(lecturers.accept, code=code, person_id=self.person.id)
+        await self.renew_session()
         self.see("/lecturer")
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from h5.base import BaseHandler, signed_in
-from services import handshake, link_views, links, people
+from services import handshake, link_views, links
 
 SOON = timedelta(minutes=2)
 
@@ -39,14 +39,10 @@ class CallbackHandler(BaseHandler):
     async def get(self, provider: str) -> None:
         names = {"state": "state", "code": "code", "issuer": "iss", "error": "error"}
         returned = {name: self.asked(argument) for name, argument in names.items()}
-        attempt_id = await handshake.finish(self.ctx, provider=provider, browser=self.known_browser(), **returned)
-        await self.renew_session()
-        self.see(f"/links/attempts/{attempt_id}")
-
-    async def renew_session(self) -> None:
-        """Rights have changed: the session gets a new secret."""
-        if self.person and (token := self.get_cookie(self.cookie("session"))):
-            self.keep("session", await self.ctx.transact(people.renew_session, token=token))
+        finished = await handshake.finish(self.ctx, provider=provider, browser=self.known_browser(), **returned)
+        if finished.has_linked:
+            await self.renew_session()
+        self.see(f"/links/attempts/{finished.attempt_id}")
 
 
 class AttemptHandler(BaseHandler):

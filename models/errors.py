@@ -22,8 +22,15 @@ class BusinessError(Exception):
 
 def retold(code: str, message: str) -> BusinessError:
     """A "no" that was given before and is told again, in the same words."""
-    kinds = {kind.code: kind for kind in BusinessError.__subclasses__()}
-    return kinds.get(code, BusinessError)(retold=message)
+    return kinds(BusinessError).get(code, BusinessError)(retold=message)
+
+
+def kinds(kind: type[BusinessError]) -> dict[str, type[BusinessError]]:
+    """Every kind of "no" below one, by its code."""
+    found = {kind.code: kind}
+    for below in kind.__subclasses__():
+        found |= kinds(below)
+    return found
 
 
 class NotFound(BusinessError):

@@ -115,14 +115,17 @@ class Membership(Row):
     delivered_at = UtcField(null=True)
     refused_code = CharField(max_length=64, null=True)
 
-    @property
-    def is_delivered(self) -> bool:
-        """True when the planet has confirmed the latest of what we want."""
-        return self.delivered_version >= self.version
-
     def is_live(self, *, now: datetime) -> bool:
         """Not revoked and not over."""
         return self.revoked_at is None and now < self.ends_at
+
+    def had_begun(self, *, now: datetime) -> bool:
+        """Whether its year had begun by now, or by the time it was taken back."""
+        return self.starts_at <= (self.revoked_at or now)
+
+    def is_over(self, *, now: datetime) -> bool:
+        """Whether the year it gave has passed; a year that never began is not over."""
+        return self.had_begun(now=now) and self.ends_at <= now
 
 
 def check_relink(earlier: list[Membership], *, member_uid: str | None, now: datetime) -> None:

@@ -24,6 +24,7 @@ def take_back(env: Env, grant: Grant, *, reason: str) -> bool:
     if not Grant.change_if(*live, revoked_at=env.now, revoked_reason=reason):
         return False
     for membership in Membership.select().where(Membership.active_grant == grant.id):
+        memberships.hold_link(membership.link_id)  # the years behind it are counted by one at a time
         memberships.end(env, membership, reason=reason)
         memberships.close_gap(env, person_id=grant.person_id, planet_id=membership.planet_id)
     return True
@@ -81,24 +82,28 @@ class CourseState:
     since: datetime | None
 
 
+BEST_FIRST = ("linked", "pending", "refused", "unlinked", "over")
+
+
 def courses_of(env: Env, *, person_id: int) -> list[CourseState]:
     """His courses, each with the state of its link."""
-    grants = live_grants(env, person_id=person_id)
+    by_course: dict[int, list[Grant]] = {}
+    for grant in live_grants(env, person_id=person_id):
+        by_course.setdefault(grant.course_id, []).append(grant)
     by_grant = newest_memberships(person_id)
-    states: dict[str, CourseState] = {}
-    for grant in grants:
-        state = course_state(env, grant, by_grant.get(grant.id))
-        if grant.course.slug not in states or states[grant.course.slug].state == "unlinked":
-            states[grant.course.slug] = state
-    return list(states.values())
+    return [best_state(env, grants, by_grant) for grants in by_course.values()]
 
 
 def state_of_course(env: Env, *, person_id: int, course_id: int) -> CourseState | None:
     """Where one course of a person stands; None without a right to it."""
     grants = live_grants(env, person_id=person_id, course_id=course_id)
-    by_grant = newest_memberships(person_id) if grants else {}
-    states = [course_state(env, grant, by_grant.get(grant.id)) for grant in grants]
-    return next((state for state in states if state.state != "unlinked"), states[0] if states else None)
+    return best_state(env, grants, newest_memberships(person_id)) if grants else None
+
+
+def best_state(env: Env, grants: list[Grant], by_grant: dict[int, Membership]) -> CourseState:
+    """Several rights to one course: the one that gives most, or can still be linked, speaks for it."""
+    states = (course_state(env, grant, by_grant.get(grant.id)) for grant in grants)
+    return min(states, key=lambda state: BEST_FIRST.index(state.state))
 
 
 def newest_memberships(person_id: int) -> dict[int, Membership]:
@@ -109,7 +114,7 @@ def newest_memberships(person_id: int) -> dict[int, Membership]:
 
 def course_state(env: Env, grant: Grant, membership: Membership | None) -> CourseState:
     """Where one right stands with the planet."""
-    if membership is None or membership.revoked_at:
+    if membership is None or (membership.revoked_at and not membership.is_over(now=env.now)):
         state, until, since = "unlinked", None, None
     else:
         until, since = membership.ends_at, membership.created_at

@@ -36,6 +36,7 @@ class PlanetCard:
 
     slug: str
     title: str
+    provider: str
     owner: str
     guests: tuple[str, ...]
     price_fen: int
@@ -126,7 +127,8 @@ def planet_cards(lecturers: Mapping[int, Lecturer]) -> dict[int, PlanetCard]:
     pairings = CoursePlanet.select(CoursePlanet, Planet).join(Planet)
     return {
         row.course_id: PlanetCard(
-            slug=row.planet.slug, title=row.planet.title, owner=lecturers[row.planet.owner_id].name,
+            slug=row.planet.slug, title=row.planet.title, provider=row.planet.provider,
+            owner=lecturers[row.planet.owner_id].name,
             guests=tuple(guests.get(row.planet_id, ())), price_fen=row.planet.price_fen, days=row.planet.days,
             mode=row.mode, is_live=row.is_live,
         )

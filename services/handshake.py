@@ -3,17 +3,20 @@
 import asyncio
 from dataclasses import dataclass
 
-from clients.errors import RemoteDown, RemoteRefused
+import structlog
+
+from clients.errors import CodeRefused, RemoteDown, RemoteRefused
 from clients.planets import PERSON_WAITS_SECONDS, WrongIssuer
 from clients.planets.partner import code_challenge
-from models.errors import BusinessError, Declined, RemoteAway, StateInvalid
+from models.errors import BusinessError, Declined, RemoteAway, StateInvalid, TooBusy
 from models.links import LinkAttempt
 from models.people import CODE_SHAPE, STATE_SHAPE, digest
 from services import links, outbox
 from services.context import Context
 from services.env import Env
 
-A_PERSON_WAITS_SECONDS = 3.5
+log = structlog.get_logger()
+WHOLE_WAIT_SECONDS = 3.5
 LEAST_SECONDS = 0.5
 
 
@@ -22,14 +25,24 @@ def callback_address(ctx: Context, provider: str) -> str:
     return f"{ctx.config.base_url}/links/callback/{provider}"
 
 
-async def start(ctx: Context, **asked: str | int) -> str:
-    """Begin, and return the planet's address to send the browser to."""
-    departure = await ctx.transact(links.begin, **asked)
-    planet = ctx.planet(departure.provider)
-    return planet.authorize_url(
+async def start(ctx: Context, *, course_slug: str, **asked: str | int) -> str:
+    """Begin, and return the planet's address to send the browser to; RemoteAway when that planet is not set up."""
+    card = ctx.catalogue.course(course_slug).planet
+    if card and card.provider not in ctx.planets:
+        raise RemoteAway(who="星球")
+    departure = await ctx.transact(links.begin, course_slug=course_slug, **asked)
+    return ctx.planet(departure.provider).authorize_url(
         redirect_uri=callback_address(ctx, departure.provider), group_id=departure.group_id,
         state=departure.state, code_challenge=code_challenge(departure.verifier),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The attempt whose page tells the outcome; `has_linked` for the one call that made the link."""
+
+    attempt_id: int
+    has_linked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +54,10 @@ class Return:
     verifier: str
 
 
-async def finish(ctx: Context, *, provider: str, browser: str, state: str, code: str, issuer: str, error: str) -> int:
-    """Take the planet's answer; returns the id of the attempt, whose page tells the outcome.
+async def finish(
+    ctx: Context, *, provider: str, browser: str, state: str, code: str, issuer: str, error: str
+) -> Finished:
+    """Take the planet's answer, and keep the outcome for the attempt's page.
 
     Raises, before any call out: StateInvalid, StartFromYourCourse. Twice is once.
     """
@@ -55,14 +70,13 @@ async def finish(ctx: Context, *, provider: str, browser: str, state: str, code:
         raise StateInvalid from None
     came = await ctx.transact(take_return, provider=provider, state=state, browser=browser)
     if not came.is_first:
-        return came.attempt_id
+        return Finished(came.attempt_id, has_linked=False)
     if error or not CODE_SHAPE.fullmatch(code):
         away = RemoteAway(who="星球") if error else StateInvalid()
         no = Declined() if error == "access_denied" else away
         await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=no)
-    else:
-        await recognise(ctx, provider, came, code)
-    return came.attempt_id
+        return Finished(came.attempt_id, has_linked=False)
+    return Finished(came.attempt_id, has_linked=await recognise(ctx, provider, came, code))
 
 
 def take_return(env: Env, *, provider: str, state: str, browser: str) -> Return:
@@ -73,20 +87,33 @@ def take_return(env: Env, *, provider: str, state: str, browser: str) -> Return:
     return Return(attempt.id, attempt.take(now=env.now), attempt.code_verifier)
 
 
-async def recognise(ctx: Context, provider: str, came: Return, code: str) -> None:
-    """Ask the planet who this is there, complete the link, and try to deliver the membership at once."""
-    until = asyncio.get_running_loop().time() + A_PERSON_WAITS_SECONDS
+async def recognise(ctx: Context, provider: str, came: Return, code: str) -> bool:
+    """Ask the planet who this is there, complete the link, and try to deliver the membership at once.
+
+    False when that came to a "no", which is kept. A database that is away is no "no": it is raised.
+    """
+    until = asyncio.get_running_loop().time() + WHOLE_WAIT_SECONDS
     back = {"redirect_uri": callback_address(ctx, provider), "verifier": came.verifier}
     try:
         member = await ctx.planet(provider).exchange(code=code, within=PERSON_WAITS_SECONDS, **back)
         who = {"member_uid": member.member_uid, "display_name": member.display_name}
         membership_id = await ctx.transact(links.complete, attempt_id=came.attempt_id, **who)
-    except RemoteDown:
-        await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=RemoteAway(who="星球"))
-    except RemoteRefused:
-        await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=StateInvalid())
-    except BusinessError as no:
-        await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=no)
-    else:
-        left = max(LEAST_SECONDS, until - asyncio.get_running_loop().time())
-        await outbox.deliver_now(ctx, kind=outbox.MEMBERSHIP, subject=membership_id, within=left)
+    except TooBusy:
+        raise
+    except (RemoteDown, RemoteRefused, BusinessError) as problem:
+        await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=in_our_words(problem))
+        return False
+    left = max(LEAST_SECONDS, until - asyncio.get_running_loop().time())
+    await outbox.deliver_now(ctx, kind=outbox.MEMBERSHIP, subject=membership_id, within=left)
+    return True
+
+
+def in_our_words(problem: RemoteDown | RemoteRefused | BusinessError) -> BusinessError:
+    """What the person reads; a planet that refuses us and not him is our trouble, and stands in the log."""
+    if isinstance(problem, BusinessError):
+        return problem
+    if isinstance(problem, CodeRefused):
+        return StateInvalid()
+    if isinstance(problem, RemoteRefused):
+        log.error("the planet does not accept us", why=str(problem))
+    return RemoteAway(who="星球")

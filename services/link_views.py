@@ -9,7 +9,7 @@ from models.links import Link, LinkAttempt, Membership
 from models.people import digest
 from services import access
 from services.env import Env
-from services.links import LINKED, free_grants
+from services.links import LINKED, has_free_grant
 
 WORK_LIFE = timedelta(seconds=60)
 
@@ -83,7 +83,7 @@ def membership_of_course(env: Env, *, person_id: int, course_slug: str) -> Membe
     if state is None or pairing is None or state.state in {"unlinked", "over"}:
         return None
     link = Link.get_or_none(provider=pairing.planet.provider, active_person=person_id)
-    return None if link is None or free_grants(env, person_id=person_id, course_id=course.id) else MembershipView(
+    return None if link is None or has_free_grant(env, person_id=person_id, course_id=course.id) else MembershipView(
         state=state.state, until=state.until, account=link.display_name, planet_title=pairing.planet.title,
         entry_url=pairing.planet.entry_url, link_id=link.id,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from models.errors import (
     AlreadyLinked,
     BusinessError,
     LinkTaken,
+    MembershipOver,
     NotEnrolled,
     NotFound,
     PairingNotLive,
@@ -30,7 +31,6 @@ from services import access, memberships, people
 from services.env import Env
 
 LINKED = "linked"
-LINKABLE = ("purchase", "order", "seat", "gift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +71,47 @@ def live_pairing(course_slug: str) -> CoursePlanet:
 
 
 def choose_grant(env: Env, *, person_id: int, course_id: int) -> Grant:
-    """The oldest live right to the course that has no membership yet (L5); raises NotEnrolled, AlreadyLinked."""
-    if free := free_grants(env, person_id=person_id, course_id=course_id):
-        return free[0]
-    raise AlreadyLinked if linkable_grants(env, person_id=person_id, course_id=course_id) else NotEnrolled
+    """The oldest live right to the course that can be linked now (L5).
+
+    Raises NotEnrolled, AlreadyLinked, or why what is left cannot be linked again: RelinkLimit, MembershipOver.
+    """
+    linkable = linkable_grants(env, person_id=person_id, course_id=course_id)
+    if not linkable:
+        raise NotEnrolled
+    nos: list[BusinessError] = []
+    for grant in linkable:
+        try:
+            check_free(env, grant)
+        except BusinessError as no:
+            nos.append(no)
+        else:
+            return grant
+    raise next((no for no in nos if isinstance(no, AlreadyLinked)), nos[0])
+
+
+def has_free_grant(env: Env, *, person_id: int, course_id: int) -> bool:
+    """Whether anything is left to link for this course."""
+    try:
+        choose_grant(env, person_id=person_id, course_id=course_id)
+    except BusinessError:
+        return False
+    return True
 
 
 def linkable_grants(env: Env, *, person_id: int, course_id: int) -> list[Grant]:
     """Live rights that may open a planet: not those that came from it, which would be a loop (L5)."""
     live = access.live_grants(env, person_id=person_id, course_id=course_id)
-    return [grant for grant in live if grant.source in LINKABLE]
+    return [grant for grant in live if grant.source in memberships.REASONS]
 
 
-def free_grants(env: Env, *, person_id: int, course_id: int) -> list[Grant]:
-    """Those of them without a membership, oldest first."""
-    linkable = linkable_grants(env, person_id=person_id, course_id=course_id)
-    taken = {m.active_grant for m in Membership.select().where(Membership.active_grant.in_([g.id for g in linkable]))}
-    return [grant for grant in linkable if grant.id not in taken]
+def check_free(env: Env, grant: Grant) -> None:
+    """Raise unless this right can be linked now: AlreadyLinked, RelinkLimit, MembershipOver."""
+    earlier = earlier_memberships(grant)
+    if any(one.is_over(now=env.now) for one in earlier):
+        raise MembershipOver
+    if any(one.active_grant for one in earlier):
+        raise AlreadyLinked
+    check_relink(earlier, member_uid=None, now=env.now)
 
 
 def active_links(person_id: int) -> list[Link]:
@@ -118,7 +142,6 @@ def begin(
     grant = choose_grant(env, person_id=person_id, course_id=pairing.course_id)
     if agreed != WAIVER_VERSION:
         raise WaiverNotAgreed
-    check_relink(earlier_memberships(grant), member_uid=None, now=env.now)
     state, verifier = env.new_code(128), env.new_code(256)
     LinkAttempt.create(
         state_hash=digest(state), browser_hash=digest(browser), created_at=env.now, expires_at=env.now + STATE_LIFE,
@@ -143,10 +166,14 @@ def refuse(env: Env, *, attempt_id: int, no: BusinessError) -> None:
 def complete(env: Env, *, attempt_id: int, member_uid: str, display_name: str) -> int:
     """One transaction: the link, the waiver in effect, the membership and its message out; the membership's id.
 
+    Locks the right, then the link, in this order as everywhere: a refund or an unlink waits, or is seen.
+
     Raises NotEnrolled when the right ended meanwhile, PairingNotLive, LinkTaken, AlreadyLinked, MembershipOver,
     RelinkLimit.
     """
     attempt = LinkAttempt.find(id=attempt_id)
+    if attempt.text_hash != text_digest(WAIVER_TEXT):
+        raise WaiverNotAgreed  # the words have changed since he read them
     grant = hold_grant(env, attempt.grant_id)
     if not CoursePlanet.find(course=grant.course_id, planet=attempt.planet_id).is_live:
         raise PairingNotLive
@@ -180,6 +207,8 @@ def link_for(env: Env, attempt: LinkAttempt, *, member_uid: str, display_name: s
         raise AlreadyLinked  # this person has a link to another account
     if owner.person_id != attempt.person_id:
         raise LinkTaken
+    if not memberships.hold_link(owner.id, display_name=display_name[:128]):
+        raise StateInvalid  # unlinked in this very moment
     return owner
 
 

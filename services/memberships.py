@@ -32,6 +32,12 @@ def open_for(env: Env, *, link: Link, grant: Grant, planet: Planet) -> Membershi
     return membership
 
 
+def hold_link(link_id: int, **values: str) -> bool:
+    """Lock an active link until the end of the transaction; False when it is active no more."""
+    active = (Link.id == link_id, Link.unlinked_at.is_null())
+    return Link.change_if(*active, **({"linked_at": Link.linked_at} | values))
+
+
 def year_of(env: Env, *, link: Link, grant: Grant, planet: Planet) -> tuple[datetime, datetime]:
     """When the membership starts and ends (R2, L6).
 
@@ -39,9 +45,9 @@ def year_of(env: Env, *, link: Link, grant: Grant, planet: Planet) -> tuple[date
     where the first one ends. A year that had not begun when it was unlinked is still whole.
     """
     before = Membership.select().where(Membership.grant == grant).order_by(Membership.id.desc()).first()
-    if before and before.starts_at <= (before.revoked_at or env.now):
-        if before.ends_at <= env.now:
-            raise MembershipOver
+    if before and before.is_over(now=env.now):
+        raise MembershipOver
+    if before and before.had_begun(now=env.now):
         return env.now, before.ends_at
     others = Membership.select().join(Link).where(Link.person == link.person_id, Membership.planet == planet)
     ends = [other.ends_at for other in others if other.is_live(now=env.now)]

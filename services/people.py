@@ -147,10 +147,14 @@ def new_session(env: Env, person_id: int) -> str:
     return token
 
 
-def renew_session(env: Env, *, token: str) -> str:
-    """Swap the secret of a session, so that one which was seen before a change of rights is worth nothing."""
-    old = Session.find(token_hash=digest(token))
-    old.delete_instance()
+def renew_session(env: Env, *, token: str) -> str | None:
+    """Swap the secret of a session, so that one which was seen before a change of rights is worth nothing.
+
+    None when somebody else has just done so: his answer carries the new secret.
+    """
+    old = Session.get_or_none(token_hash=digest(token))
+    if old is None or Session.delete().where(Session.id == old.id).execute() != 1:
+        return None
     return new_session(env, old.person_id)
 
 

@@ -46,8 +46,8 @@ SIGNED_IN = {"person": Visitor(id=1, wants_touch=False)}
 def planet(n: dict[str, str], **changes: Any) -> PlanetCard:
     """A planet's card."""
     card = PlanetCard(
-        slug="infosec", title=n["planet"], owner=n["lecturer"], guests=(n["guest"], n["guest"]), price_fen=19900,
-        days=365, mode="same_price", is_live=True,
+        slug="infosec", title=n["planet"], provider="partner", owner=n["lecturer"], guests=(n["guest"], n["guest"]),
+        price_fen=19900, days=365, mode="same_price", is_live=True,
     )  # fmt: skip
     return replace(card, **changes)
 
@@ -110,8 +110,9 @@ def outcome(n: dict[str, str], word: str, entry_url: str = "https://planet.examp
     """How a link came out."""
     made = word != "working"
     return Outcome(
-        state=word, error=None, age=timedelta(0), course_slug="infosec", course_title=n["course"], planet_title=n["planet"],
-        entry_url=entry_url, display_name=n["account"] if made else "", until=NOW + YEAR if made else None,
+        state=word, error=None, age=timedelta(0), course_slug="infosec", course_title=n["course"],
+        planet_title=n["planet"], entry_url=entry_url, display_name=n["account"] if made else "",
+        until=NOW + YEAR if made else None,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 from peewee import MySQLDatabase
 
+from models.access import Grant
 from models.base import database as bound
 from models.errors import BusinessError
 from models.links import WAIVER_VERSION, Link, LinkAttempt, Membership, RefundWaiver
@@ -129,6 +130,78 @@ async def test_one_order_number_told_sixteen_times_is_one_purchase(arena):
     answers = await asyncio.gather(*(arena.ctx.transact(purchases.put, **put) for _ in range(RACERS)))
     assert sum(is_new for _, is_new in answers) == 1
     assert len({answer for answer, _ in answers}) == 1
+    assert await arena.broken() == []
+
+
+async def linked_with_a_second_attempt(site: Site, name: str) -> tuple[int, int, int]:
+    """Somebody is linked by a first purchase and stands before the planet with a second: person, link, attempt."""
+    await site.buys(name, order_no=f"{name}-1")
+    who = {"member_uid": f"m-{name}", "display_name": name}
+    await site.ctx.transact(links.complete, attempt_id=await attempt_of(site, name), **who)
+    await site.buys(name, order_no=f"{name}-2")
+    person_id = await site.person_id(name)
+    (link,) = await site.ctx.read(lambda _env: links.active_links(person_id))
+    return person_id, link.id, await attempt_of(site, name)
+
+
+def complete(site: Site, name: str, attempt_id: int):
+    """Somebody's planet account comes back."""
+    return site.ctx.transact(links.complete, attempt_id=attempt_id, member_uid=f"m-{name}", display_name=name)
+
+
+@servers
+@gen
+async def test_linking_a_second_course_while_unlinking_leaves_no_membership_without_a_link(arena):
+    names = [f"p{number}" for number in range(RACERS // 2)]
+    calls = []
+    for name in names:
+        person_id, link_id, attempt_id = await linked_with_a_second_attempt(arena, name)
+        why = {"who": "test", "reason": "race"}
+        calls.append(complete(arena, name, attempt_id))
+        calls.append(arena.ctx.transact(links.unlink, link_id=link_id, person_id=person_id, **why))
+    await race(arena, calls)
+    assert await arena.broken() == []
+
+
+@servers
+@gen
+async def test_linking_a_second_purchase_while_the_first_is_refunded_leaves_no_gap(arena):
+    names = [f"p{number}" for number in range(RACERS // 2)]
+    calls = []
+    for name in names:
+        _, _, attempt_id = await linked_with_a_second_attempt(arena, name)
+        told = {"platform": "yiling", "order_no": f"{name}-1", "override": "goodwill"}
+        calls.append(complete(arena, name, attempt_id))
+        calls.append(arena.ctx.transact(purchases.refund, **told))
+    assert await race(arena, calls) == ["ok"] * len(calls)
+    live = await arena.ctx.read(lambda _env: list(Membership.select().where(Membership.revoked_at.is_null())))
+    assert [one.starts_at for one in live] == [arena.clock.now()] * len(names), "each second year begins now"
+    assert await arena.broken() == []
+
+
+def point_at(_env, *, attempt_id: int, source_ref: str) -> None:
+    """Let an attempt be about another of the person's purchases."""
+    grant = Grant.get(source_ref=source_ref)
+    LinkAttempt.update(grant=grant).where(LinkAttempt.id == attempt_id).execute()
+
+
+@servers
+@gen
+async def test_two_purchases_linked_at_once_get_one_year_after_the_other(arena):
+    names = [f"p{number}" for number in range(RACERS // 2)]
+    calls = []
+    for name in names:
+        attempts = []
+        for number in (1, 2):
+            await arena.buys(name, order_no=f"{name}-{number}")
+            attempts.append(await attempt_of(arena, name))
+        await arena.ctx.transact(point_at, attempt_id=attempts[1], source_ref=f"yiling:{name}-2")
+        calls += [complete(arena, name, one) for one in attempts]
+    assert await race(arena, calls) == ["ok"] * len(calls)
+    years = await arena.ctx.read(lambda _env: list(Membership.select().order_by(Membership.link, Membership.starts_at)))
+    for first, second in zip(years[::2], years[1::2], strict=True):
+        assert first.link_id == second.link_id
+        assert second.starts_at == first.ends_at
     assert await arena.broken() == []
 
 
