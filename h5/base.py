@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -10,7 +11,7 @@ import structlog
 from tornado.web import HTTPError, MissingArgumentError, RequestHandler
 
 from h5 import addresses, pages
-from models.errors import BusinessError, NotFound, NotSignedIn, OpenInWechat, WrongInput
+from models.errors import BusinessError, NotFound, NotSignedIn, OpenInWechat, TooBusy, WrongInput
 from services import people
 from services.context import Context
 
@@ -68,7 +69,8 @@ class BaseHandler(RequestHandler):
         if token:
             self.person = await self.ctx.read(people.visitor, token=token)
         if self.person and self.person.wants_touch:
-            await self.ctx.transact(people.touch_session, token=token)
+            with suppress(TooBusy):  # the next request notes it
+                await self.ctx.transact(people.touch_session, token=token)
 
     def cookie(self, name: str) -> str:
         """A cookie's full name: bound to this very host wherever there is https."""
@@ -97,9 +99,9 @@ class BaseHandler(RequestHandler):
 
     async def renew_session(self) -> None:
         """Rights have changed (a link, a role): the session gets a new secret."""
-        if self.person and (token := self.get_cookie(self.cookie("session"))):
-            if renewed := await self.ctx.transact(people.renew_session, token=token):
-                self.keep("session", renewed)
+        token = self.get_cookie(self.cookie("session"), "")
+        if self.person and (renewed := await self.ctx.transact(people.renew_session, token=token)):
+            self.keep("session", renewed)
 
     @property
     def in_wechat(self) -> bool:

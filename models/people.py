@@ -5,7 +5,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Self
 
-from peewee import BooleanField, CharField, ForeignKeyField
+from peewee import CharField, ForeignKeyField
 
 from models.base import DigestField, Row, UtcField
 from models.errors import StartFromYourCourse, StateInvalid
@@ -111,7 +111,6 @@ class SignInState(OneTimeState):
     """The state of a WeChat OAuth round trip; `target` is the id of one of our own pages, never an address."""
 
     target = CharField(max_length=500)
-    with_profile = BooleanField(default=False)
     person = ForeignKeyField(Person, null=True)
     refused = CharField(max_length=32, null=True)
     said = CharField(max_length=255, default="")

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from peewee import Expression
 
 from clients.errors import CodeRefused, RemoteDown, RemoteRefused
@@ -24,6 +25,7 @@ from services import signing
 from services.context import Context
 from services.env import Env
 
+log = structlog.get_logger()
 LOOKS_FOR_THE_FIRST = 20
 LOOK_EVERY_SECONDS = 0.2
 ERASED = "erased"
@@ -44,10 +46,9 @@ class Taken:
 
     id: int
     is_first: bool
-    with_profile: bool
 
 
-def begin_sign_in(env: Env, *, browser: str, target: str, with_profile: bool = False) -> str:
+def begin_sign_in(env: Env, *, browser: str, target: str) -> str:
     """Remember where this browser wants to go; returns the state for WeChat's OAuth page."""
     state = env.new_code(128)
     SignInState.create(
@@ -56,7 +57,6 @@ def begin_sign_in(env: Env, *, browser: str, target: str, with_profile: bool = F
         created_at=env.now,
         expires_at=env.now + STATE_LIFE,
         target=signing.seal(env.config, target),
-        with_profile=with_profile,
     )
     return state
 
@@ -72,9 +72,8 @@ async def finish_sign_in(ctx: Context, *, state: str, code: str, browser: str) -
     if taken.is_first:
         await recognise(ctx, taken, code)
     for _ in range(LOOKS_FOR_THE_FIRST):
-        signed_in = await ctx.transact(open_session, state_id=taken.id)
-        if signed_in:
-            return signed_in
+        if await ctx.read(is_answered, state_id=taken.id):
+            return await ctx.transact(open_session, state_id=taken.id)
         await asyncio.sleep(LOOK_EVERY_SECONDS)  # the first call is still asking WeChat
     raise StateInvalid
 
@@ -82,7 +81,7 @@ async def finish_sign_in(ctx: Context, *, state: str, code: str, browser: str) -
 def take_state(env: Env, *, state: str, browser: str) -> Taken:
     """Use the state up, if it is this browser's and still good."""
     row = SignInState.of(state, browser_hash=digest(browser), now=env.now)
-    return Taken(id=row.id, is_first=row.take(now=env.now), with_profile=row.with_profile)
+    return Taken(id=row.id, is_first=row.take(now=env.now))
 
 
 async def recognise(ctx: Context, taken: Taken, code: str) -> None:
@@ -90,19 +89,19 @@ async def recognise(ctx: Context, taken: Taken, code: str) -> None:
     if not CODE_SHAPE.fullmatch(code):
         await ctx.transact(refuse_sign_in, state_id=taken.id, no=SignInRefused())
         return
+    no: BusinessError | None = None
     try:
         answer = await ctx.wechat.exchange(code)
-        wanted = taken.with_profile and not answer.is_snapshot
-        nickname = (await ctx.wechat.userinfo(answer)).nickname if wanted else None
-    except (CodeRefused, RemoteRefused):
-        await ctx.transact(refuse_sign_in, state_id=taken.id, no=SignInRefused())
-    except RemoteDown:
-        await ctx.transact(refuse_sign_in, state_id=taken.id, no=RemoteAway(who="微信"))
+        no = SnapshotUser() if answer.is_snapshot else None
+    except CodeRefused:
+        no = SignInRefused()
+    except (RemoteDown, RemoteRefused) as problem:
+        log.warning("WeChat did not say who this is", why=str(problem))
+        no = RemoteAway(who="微信")
+    if no:
+        await ctx.transact(refuse_sign_in, state_id=taken.id, no=no)
     else:
-        if answer.is_snapshot:
-            await ctx.transact(refuse_sign_in, state_id=taken.id, no=SnapshotUser())
-        else:
-            await ctx.transact(accept_sign_in, state_id=taken.id, openid=answer.openid, nickname=nickname)
+        await ctx.transact(accept_sign_in, state_id=taken.id, openid=answer.openid)
 
 
 def refuse_sign_in(env: Env, *, state_id: int, no: BusinessError) -> None:
@@ -110,21 +109,23 @@ def refuse_sign_in(env: Env, *, state_id: int, no: BusinessError) -> None:
     SignInState.update(refused=no.code, said=no.message).where(SignInState.id == state_id).execute()
 
 
-def accept_sign_in(env: Env, *, state_id: int, openid: str, nickname: str | None) -> None:
+def accept_sign_in(env: Env, *, state_id: int, openid: str) -> None:
     """Keep whom WeChat has recognised."""
     person = person_with_openid(env, openid)
-    if nickname:
-        Identity.update(nickname=nickname[:64]).where(Identity.person == person, Identity.uid == openid).execute()
     SignInState.update(person=person).where(SignInState.id == state_id).execute()
 
 
-def open_session(env: Env, *, state_id: int) -> SignedIn | None:
-    """A new session for the recognised person; None while WeChat is still being asked."""
+def is_answered(env: Env, *, state_id: int) -> bool:
+    """Whether WeChat has said who this is, or that it does not say."""
+    row = SignInState.find(id=state_id)
+    return row.person_id is not None or row.refused is not None
+
+
+def open_session(env: Env, *, state_id: int) -> SignedIn:
+    """A new session for the recognised person; raises the "no" that was kept."""
     row = SignInState.find(id=state_id)
     if row.refused:
         raise retold(row.refused, row.said)
-    if row.person_id is None:
-        return None
     token = new_session(env, row.person_id)
     return SignedIn(token=token, person_id=row.person_id, target=signing.unseal(env.config, row.target))
 

@@ -406,7 +406,6 @@ def up(migrator, db):
         expires_at = UtcField(index=True)
         used_at = UtcField(null=True)
         target = CharField(max_length=500)
-        with_profile = BooleanField(default=False)
         person = ForeignKeyField(Person, null=True)
         refused = CharField(null=True, max_length=32)
         said = CharField(default="")
