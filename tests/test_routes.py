@@ -178,3 +178,25 @@ async def test_a_machine_or_a_file_is_refused_in_a_word_and_no_query_is_logged(w
                 answer = await ask(wide, f"{path}?name=canary-anna", method)
                 assert answer.status == 200 or answer.body in {b"refused", b"not found"}, (method, path, answer.body)
     assert "canary-anna" not in lines.getvalue()
+
+
+@gen
+async def test_no_route_logs_or_repeats_what_it_was_sent(wide):
+    """The canary does not look like a secret, so that it is not the log's filter that hides it."""
+    mine = await session(wide)
+    sent = {
+        "User_Agent": "canary-agent MicroMessenger/8",
+        "Referer": "https://x.example/canary",
+        "Authorization": "canary",
+    }
+    with watched() as lines:
+        for route in [*routes_of(wide), Route("/canary-path$", MissingHandler)]:
+            for method in METHODS:
+                for cookies in (mine, {"session": "canary-cookie", "browser": "canary-browser"}):
+                    form = {"_xsrf": TOKEN, "target": "canary-field", "waiver": "canary", "action": "canary"}
+                    jar = cookies | {"_xsrf": TOKEN, "other": "canary"}
+                    query = "?state=canary-state&code=canary-code&to=canary&name=canary&error=canary&iss=canary"
+                    answer = await ask(wide, route.path + query, method, form=form, cookies=jar, Accept=PAGE, **sent)
+                    assert b"canary" not in answer.body, (method, route.pattern, answer.body)
+                    assert "canary" not in str(answer.headers), (method, route.pattern)
+    assert "canary" not in lines.getvalue()
