@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -20,10 +21,12 @@ from models.base import database as bound
 from models.errors import RowsAway, TooBusy
 
 MIGRATIONS = Path(__file__).parent.parent / "models" / "migrations"
-TRIES = 4
-SERIALISATION = {"40001", "40P01"}
-MARIADB_AGAIN = {1213, 1205, 1020}
-MARIADB_GONE = {2002, 2003, 2006, 2013, 4031}
+TRIES = {"deadlock": 4, "gone": 4, "locked": 2, "slow": 1}  # the last two have kept a thread for 5 to 20 s each time
+DEADLOCKS = {"40001", "40P01", 1213, 1020}
+LOCKED = {"55P03", 1205}
+CANCELLED = "57014"
+MARIADB_LOST = 2013
+MARIADB_GONE = {2002, 2003, 2006, MARIADB_LOST, 4031}
 COLLATION = "utf8mb4_nopad_bin"  # the default one takes oUSER1 and ouser1 for the same
 LOCK_NAME = 7_719_451
 log = structlog.get_logger()
@@ -133,20 +136,19 @@ class DatabaseThreads:
 
     def _repeat(self, how: Callable, call: Callable[[], Any]) -> Any:
         """Again after a deadlock, a lock that was waited for too long, or a lost connection; RowsAway in the end."""
-        for tries_left in reversed(range(TRIES)):
+        for tries in count(1):
             try:
                 self._open()
                 return how(call)
             except PeeweeException as problem:
-                why = again(problem)
-                if why == "gone":
-                    self._drop()
+                why = trouble(problem)
                 if why is None:
                     raise
-                if not tries_left:
+                if why in {"gone", "slow"}:
+                    self._drop()
+                if tries >= TRIES[why]:
                     raise RowsAway from problem
                 retried.labels(why).inc()
-        raise AssertionError("unreachable: the last try returns or raises")
 
     def _open(self) -> None:
         if self.db.connect(reuse_if_open=True):
@@ -178,16 +180,27 @@ class DatabaseThreads:
             connection.close()
 
 
-def again(problem: PeeweeException) -> str | None:
-    """Why the same function may be run again: `deadlock`, `locked` or `gone`; None when it may not."""
+def trouble(problem: PeeweeException) -> str | None:
+    """What keeps the rows away, and is not the function's fault: a key of TRIES; None for anything else."""
     origin = problem.__cause__ or problem.__context__ or problem
-    code = problem.args[0] if problem.args and isinstance(problem.args[0], int) else None
-    code = code or (origin.args[0] if origin.args and isinstance(origin.args[0], int) else None)
-    if getattr(origin, "sqlstate", None) in SERIALISATION or code in MARIADB_AGAIN:
-        return "deadlock"
-    if isinstance(problem, OperationalError) and "locked" in str(problem):
-        return "locked"
+    numbers = [args[0] for args in (problem.args, origin.args) if args and isinstance(args[0], int)]
+    code = next(filter(None, numbers), None)
     state = getattr(origin, "sqlstate", None)
+    if {state, code} & DEADLOCKS:
+        return "deadlock"
+    if {state, code} & LOCKED or (isinstance(problem, OperationalError) and "locked" in str(problem)):
+        return "locked"
+    if state == CANCELLED or is_cut(problem):
+        return "slow"
     lost = state is None or state.startswith(("08", "57P"))
     is_server = isinstance(problem, OperationalError | InterfaceError) and not isinstance(bound.obj, Sqlite)
-    return "gone" if is_server and (code in MARIADB_GONE or (code in {None, 0} and lost)) else None
+    return "gone" if is_server and (code in MARIADB_GONE or (code is None and lost)) else None
+
+
+def is_cut(problem: BaseException | None) -> bool:
+    """Whether MariaDB's driver hung up because the answer took too long; the failed rollback comes on top of that."""
+    while problem is not None:
+        if problem.args[:1] == (MARIADB_LOST,) and "timed out" in str(problem):
+            return True
+        problem = problem.__context__
+    return False

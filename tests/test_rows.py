@@ -6,12 +6,13 @@ import sqlite3
 import threading
 
 import pytest
+from prometheus_client import REGISTRY
 
 from models.errors import RowsAway, TooBusy
 from models.people import Person
 from services import database
 from services.database import DatabaseThreads
-from tests.databases import create_database
+from tests.databases import ask, connect, create_database
 from tests.site import START, Site
 
 gen = pytest.mark.gen_test(timeout=90)
@@ -118,3 +119,83 @@ async def test_a_killed_database_is_said_and_its_return_needs_nobody(mortal_site
     page = await site.phone("anna").open(f"{site.base_url}/me")
     assert page.status == 200
     assert (await site.fetch("/readyz")).code == 200
+
+
+@pytest.fixture
+def limited(fresh_database, migrate, kind):
+    """Threads on a database of this kind that lets no statement run for longer than 0.3 s; and its URL."""
+    url = fresh_database(kind)
+    migrate(url)
+    db = database.connect(url)
+    db.connect_params |= {"options": "-c statement_timeout=300ms"} if kind == "postgresql" else {"read_timeout": 0.3}
+    made = DatabaseThreads(db, threads=2, queue=3)
+    yield made, url
+    made.close()
+
+
+@pytest.fixture
+def rerun():
+    """How often something was run again since the test began, for a reason."""
+    at_first = {why: counted(why) for why in database.TRIES}
+    return lambda why: counted(why) - at_first[why]
+
+
+def counted(why: str) -> float:
+    """How often something was run again for this reason."""
+    return REGISTRY.get_sample_value("wxbot_database_retries_total", {"why": why}) or 0
+
+
+LOCK_LIMITS = {"postgresql": "SET LOCAL lock_timeout = '50ms'", "mariadb": "SET innodb_lock_wait_timeout = 0"}
+
+
+@servers
+@pytest.mark.parametrize("is_let_go", [True, False])
+@gen
+async def test_a_lock_that_lasts_is_waited_for_once_more_and_then_said(limited, rerun, kind, is_let_go):
+    threads, url = limited
+    person, tries = await threads.write(add_person), []
+
+    def erase():
+        tries.append(person)
+        if is_let_go and len(tries) == 2:
+            ask(holder, "ROLLBACK")
+        threads.db.execute_sql(LOCK_LIMITS[kind])
+        return Person.update(erased_at=START).where(Person.id == person).execute()
+
+    with contextlib.closing(connect(url)) as holder:
+        ask(holder, "BEGIN")
+        ask(holder, "UPDATE person SET erased_at = created_at")
+        with contextlib.nullcontext() if is_let_go else pytest.raises(RowsAway):
+            assert await threads.write(erase) == 1
+    assert (len(tries), rerun("locked")) == (2, 1)
+    await threads.write(add_person)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+@gen
+async def test_the_only_writer_does_not_stand_still_for_a_lock_of_somebody_else(threads, database_url, rerun):
+    threads.db.timeout = 0.02
+    with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RowsAway):
+            await threads.write(add_person)
+    assert rerun("locked") == 1, "the first try has waited for as long as a lock is waited for"
+    await threads.write(add_person)
+
+
+@servers
+@pytest.mark.parametrize("how", ["read", "write"])
+@gen
+async def test_a_statement_that_takes_too_long_is_said_and_not_run_again(limited, kind, how):
+    threads, _ = limited
+    tries = []
+
+    def dawdle():
+        tries.append(how)
+        threads.db.execute_sql({"postgresql": "SELECT pg_sleep(3)", "mariadb": "SELECT SLEEP(3)"}[kind])
+
+    with pytest.raises(RowsAway):
+        await getattr(threads, how)(dawdle)
+    assert tries == [how]
+    await threads.write(add_person)
+    assert await threads.read(Person.select().count) == 1
