@@ -29,6 +29,9 @@ MARIADB_LOST = 2013
 MARIADB_GONE = {2002, 2003, 2006, MARIADB_LOST, 4031}
 COLLATION = "utf8mb4_nopad_bin"  # the default one takes oUSER1 and ouser1 for the same
 LOCK_NAME = 7_719_451
+SOCKET_LIMITS = {"read_timeout", "write_timeout"}
+A_DAY = 86_400
+BUSY = "another `wxbot migrate` is at work on this database: wait for its end, then run this again"
 log = structlog.get_logger()
 retried = Counter("wxbot_database_retries", "transactions run again", ["why"])
 waiting = Gauge("wxbot_database_waiting", "calls that wait for a database thread", multiprocess_mode="livesum")
@@ -65,23 +68,49 @@ class MariaDB(MySQLDatabase):
             cursor.execute("SET SESSION innodb_lock_wait_timeout = 5")
 
 
-def migrate(db: Database) -> list[str]:
-    """Apply what is missing, one process at a time; the names of what was applied."""
-    with db.connection_context():
-        lock(db)
-        try:
-            return Runner(db, str(MIGRATIONS)).up()
-        finally:
-            unlock(db)
+def migrate(db: Database, *, folder: Path = MIGRATIONS, wait_seconds: int = 60) -> list[str]:
+    """Apply what is missing, one process at a time, however long it takes; the names of what was applied.
+
+    Raises TimeoutError while another one has been at work for so long.
+    """
+    limited = db.connect_params
+    db.connect_params = {name: value for name, value in limited.items() if name not in SOCKET_LIMITS}
+    try:
+        with db.connection_context():
+            lock(db, seconds=wait_seconds)
+            try:
+                return Runner(db, str(folder)).up()
+            finally:
+                unlock(db)
+    finally:
+        db.connect_params = limited
 
 
-def lock(db: Database) -> None:
-    """Keep a second migration out (the runner itself takes no lock); SQLite has one writer anyway."""
+def lock(db: Database, *, seconds: int) -> None:
+    """Keep a second migration out (the runner itself takes no lock), and lift the limits of a page's statements.
+
+    SQLite has one writer anyway.
+    """
     if isinstance(db, PostgresqlDatabase):
-        db.execute_sql("SELECT pg_advisory_lock(%s)", (LOCK_NAME,))
+        set_limits(db, statement_timeout=0, idle_in_transaction_session_timeout=0, lock_timeout=seconds * 1000)
+        try:
+            db.execute_sql("SELECT pg_advisory_lock(%s)", (LOCK_NAME,))
+        except OperationalError as problem:
+            if trouble(problem) == "locked":
+                raise TimeoutError(BUSY) from None
+            raise
+        set_limits(db, lock_timeout=0)
     elif isinstance(db, MySQLDatabase):
-        db.execute_sql("SELECT GET_LOCK(%s, 60)", (f"wxbot-{LOCK_NAME}",))
+        if db.execute_sql("SELECT GET_LOCK(%s, %s)", (f"wxbot-{LOCK_NAME}", seconds)).fetchone() != (1,):
+            raise TimeoutError(BUSY)
+        set_limits(db, innodb_lock_wait_timeout=A_DAY)
         db.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {COLLATION}")
+
+
+def set_limits(db: Database, **limits: int) -> None:
+    """Set limits of this session."""
+    for name, value in limits.items():
+        db.execute_sql(f"SET SESSION {name} = {value}")
 
 
 def unlock(db: Database) -> None:

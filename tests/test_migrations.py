@@ -1,5 +1,6 @@
 """The tables: what the models say and what the migrations make agree, on every database."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import peewee
@@ -11,6 +12,7 @@ from models.audit import AuditEntry, record
 from models.base import database as bound
 from models.people import Person
 from services import database
+from tests.databases import ask, connect
 
 NOW = datetime(2026, 11, 22, 9, 30, 0, 123456, tzinfo=UTC)
 
@@ -32,6 +34,51 @@ def test_migrating_twice_changes_nothing(database_url):
     db = database.connect(database_url)
     assert database.migrate(db) == []
     assert database.missing_migrations(db) == []
+
+
+LIMITS = {
+    "postgresql": {"options": "-c statement_timeout=200ms -c lock_timeout=200ms"},
+    "mariadb": {"read_timeout": 0.2, "write_timeout": 0.2},
+}
+LONG = "def up(migrator, db):\n    db.execute_sql({})\n"
+servers = pytest.mark.parametrize("database_kind", ["postgresql", "mariadb"])
+
+
+@pytest.fixture
+def limited(database_kind, fresh_database, tmp_path):
+    """An empty database whose connections have little patience, and a folder with one migration that takes long."""
+    url = fresh_database(database_kind)
+    db = database.connect(url)
+    db.connect_params |= LIMITS[database_kind]
+    statement = {"postgresql": "SELECT pg_sleep(0.4)", "mariadb": "SELECT SLEEP(0.4)"}[database_kind]
+    (tmp_path / "0001_long.py").write_text(LONG.format(repr(statement)), "utf-8")
+    return db, url, tmp_path
+
+
+@servers
+def test_a_migration_may_take_longer_than_any_page(limited):
+    db, _, folder = limited
+    before = dict(db.connect_params)
+    assert database.migrate(db, folder=folder) == ["0001_long"]
+    assert db.connect_params == before, "the limits are for everything else"
+
+
+TAKES = {
+    "postgresql": f"SELECT pg_advisory_lock({database.LOCK_NAME})",
+    "mariadb": f"SELECT GET_LOCK('wxbot-{database.LOCK_NAME}', 0)",
+}
+
+
+@servers
+def test_a_second_migration_waits_for_the_first_and_then_says_so(limited, database_kind):
+    db, url, folder = limited
+    with contextlib.closing(connect(url)) as other:
+        ask(other, TAKES[database_kind])
+        with pytest.raises(TimeoutError, match="another `wxbot migrate` is at work"):
+            database.migrate(db, folder=folder, wait_seconds=1)
+        with db.connection_context():
+            assert db.get_tables() == []
+    assert database.migrate(db, folder=folder, wait_seconds=1) == ["0001_long"]
 
 
 def test_an_empty_database_lacks_every_migration(fresh_database, tmp_path):
