@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,8 @@ def unlock(db: Database) -> None:
 
 
 def missing_migrations(db: Database) -> list[str]:
-    """The names of migrations that this code has and the database has not."""
-    with db.connection_context():
+    """The names of migrations that this code has and the database has not; a kept connection stays open."""
+    with db.connection_context() if db.is_closed() else nullcontext():
         return [entry.name for entry in Runner(db, str(MIGRATIONS)).status() if not entry.applied]
 
 

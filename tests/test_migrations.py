@@ -81,6 +81,11 @@ def test_a_second_migration_waits_for_the_first_and_then_says_so(limited, databa
     assert database.migrate(db, folder=folder, wait_seconds=1) == ["0001_long"]
 
 
+def test_looking_for_what_is_missing_keeps_a_kept_connection(rows):
+    assert database.missing_migrations(rows) == []
+    assert not rows.is_closed()
+
+
 def test_an_empty_database_lacks_every_migration(fresh_database, tmp_path):
     db = database.connect(f"sqlite:///{tmp_path}/empty.db")
     assert database.missing_migrations(db) == ["0001_first_tables", "0002_fixed_records"]
