@@ -15,6 +15,11 @@ from services.context import Context
 from services.database import COLLATION
 from services.env import Env
 
+NO_PROVIDER = (
+    "the catalogue names it, but its provider {provider} is not set up, so nobody can link it: "
+    "set WXBOT_PLANET_URL, WXBOT_PLANET_CLIENT_ID and WXBOT_PLANET_CLIENT_SECRET"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -96,11 +101,11 @@ async def wechat(ctx: Context) -> str:
 
 
 async def planets(ctx: Context) -> list[Line]:
-    """Each planet of the catalogue is there at its provider."""
-    if not ctx.planets:
-        return [Line("planet", "skipped", "WXBOT_PLANET_URL is empty")]
+    """Each planet of the catalogue is there at its provider; one that nobody can be sent to is wrong."""
 
     async def one(slug: str, provider: str, group_id: str) -> str:
+        if provider not in ctx.planets:
+            raise Wrong(NO_PROVIDER.format(provider=provider))
         found = await ctx.planet(provider).group(group_id, within=10)
         return f"{found.member_count} members"
 

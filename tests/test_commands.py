@@ -114,12 +114,23 @@ async def test_check_misses_a_planet_that_is_not_there(site, typed):
     assert re.search("^ok +planet infosec", done.out, re.M) and re.search("^wrong +planet python", done.out, re.M)
 
 
-@SQLITE
-@gen
-async def test_check_says_what_is_not_set_up(typed):
-    done = await typed("check", wechat_app_id="", planet_url="", planet_client_id="", planet_client_secret="")
+NO_PLANET = {"planet_url": "", "planet_client_id": "", "planet_client_secret": ""}
+
+
+def test_check_says_what_is_not_set_up(wxbot, database_url):
+    done = wxbot("check", database_url=database_url)
     assert done.code == 0
     assert re.findall(r"^skipped +(\w+)", done.out, re.M) == ["wechat", "planet"]
+
+
+@SQLITE
+@gen
+async def test_check_finds_a_planet_that_nobody_can_link_wrong_and_says_what_to_set(typed):
+    done = await typed("check", **NO_PLANET)
+    assert done.code == 1
+    wrong = re.findall(r"^wrong +planet (\w+): ([^\n]+)", done.out, re.M)
+    assert [slug for slug, _ in wrong] == ["infosec", "python"]
+    assert all("WXBOT_PLANET_URL" in words and "partner" in words for _, words in wrong)
 
 
 @SQLITE
