@@ -37,9 +37,13 @@ async def test_the_signature_is_what_wechat_expects_of_that_page(site):
 
 
 @sqlite
-@pytest.mark.parametrize("path", ["", "https://evil.example/", "//evil.example/", "/x" * 300, "evil", "@evil.example/"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "https://evil.example/", "//evil.example/", "/x" * 300, "evil", "@evil.example/", "/a%3Fx%0Ay", "/a%3F%7F",
+     "/%3F%E2%80%AE", "/%3F%E2%80%A8x"],
+)  # fmt: skip
 @gen
-async def test_no_page_of_somebody_else_is_signed(site, path):
+async def test_no_page_of_somebody_else_and_no_broken_address_is_signed(site, path):
     answer = await site.fetch(f"/wx/share?path={path}", headers={"Accept": "application/json"})
     assert (answer.code, site.json(answer)["code"]) == (422, "wrong_input")
 
