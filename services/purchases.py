@@ -68,14 +68,19 @@ def put(env: Env, *, platform: str, order_no: str, body: PurchaseBody) -> tuple[
     purchase = Purchase.get(platform=shop, order_no=order_no)
     if is_new:
         assign(env, purchase, body)
-    elif not signing.is_fingerprint(env.config, "purchase", body.model_dump_json(), purchase.body_digest):
+    elif not signing.is_fingerprint(env.config, "purchase", same_text(body), purchase.body_digest):
         raise OrderNoTaken
     return answer(env, Purchase.get_by_id(purchase.id)), is_new
 
 
 def body_fingerprint(env: Env, body: PurchaseBody) -> str:
     """Tells the same body from another without keeping the phone number in it."""
-    return signing.fingerprint(env.config.secret_keys[0], "purchase", body.model_dump_json())
+    return signing.fingerprint(env.config.secret_keys[0], "purchase", same_text(body))
+
+
+def same_text(body: PurchaseBody) -> str:
+    """The same for the same purchase; a field that is not filled leaves no trace, so that a new one may come."""
+    return body.model_dump_json(exclude_none=True)
 
 
 def assign(env: Env, purchase: Purchase, body: PurchaseBody) -> None:
