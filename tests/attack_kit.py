@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import structlog
 from tornado.web import RequestHandler
 
+from h5.system import Plain
 from services import people
 from tests.site import COURSE, Site
 from wxbot import logs
@@ -149,6 +150,11 @@ class Route:
         """Whether the handler has this method."""
         own = getattr(self.handler, method.lower(), None)
         return own is not None and own is not RequestHandler._unimplemented_method
+
+    @property
+    def asks_anything(self) -> bool:
+        """Whether it reads an argument, a cookie or a row; files and machines' pages do not."""
+        return not issubclass(self.handler, Plain)
 
 
 def routes_of(site: Site) -> list[Route]:

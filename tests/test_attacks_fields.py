@@ -38,12 +38,13 @@ async def test_letters_of_sql_are_only_letters_in_every_parameter(roomy):
             query = "?" + "&".join(f"{name}={sent}" for name in PARAMETERS)
             hostile = {"session": f'"{quote(text)}"', "browser": quote(text)}
             for route in routes_of(site):
-                for cookies in (mine, hostile):
-                    answer = await ask(site, route.path + query, cookies=cookies, User_Agent=f"x{text.strip()}")
-                    check_calm(answer, (route.pattern, text))
-                    if not route.serves("POST") or route.pattern == "/oauth/sign-out$":
-                        continue
-                    answer = await post(site, route.path, cookies, dict.fromkeys(PARAMETERS[:-2], text))
+                if not route.asks_anything:
+                    continue
+                answer = await ask(site, route.path + query, cookies=mine, User_Agent=f"x{text.strip()}")
+                check_calm(answer, (route.pattern, text))
+                check_calm(await ask(site, route.path, cookies=hostile), (route.pattern, text))
+                if route.serves("POST") and route.pattern != "/oauth/sign-out$":
+                    answer = await post(site, route.path, mine, dict.fromkeys(PARAMETERS[:-2], text))
                     check_calm(answer, (route.pattern, text))
                     assert answer.status >= 400, (route.pattern, text, "nothing was asked for that exists")
             answer = await ask(site, "/api/v1/purchases/yiling/A1", Authorization=basic("yiling", text))
@@ -96,6 +97,8 @@ async def test_letters_that_are_none_are_refused_or_blank(roomy):
     with watched():
         for text in BROKEN:
             for route in routes_of(site):
+                if not route.asks_anything:
+                    continue
                 path = f"{route.path}?" + "&".join(f"{name}={text}" for name in PARAMETERS)
                 answer = await ask(site, path, cookies=mine)
                 check_calm(answer, (route.pattern, text))
