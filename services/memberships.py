@@ -122,14 +122,15 @@ async def deliver(ctx: Context, membership_id: int, within: float) -> None:
             whom = {"member_uid": want.member_uid, "ends_at": want.ends_at}
             await planet.grant(**there, **whom, reason=Reason(want.reason))
     except RemoteRefused as problem:
-        await ctx.transact(note_refused, membership_id=membership_id, code=problem.code)
+        await ctx.transact(note_refused, membership_id=membership_id, version=want.version, code=problem.code)
         raise
     await ctx.transact(note_delivered, membership_id=membership_id, version=want.version)
 
 
-def note_refused(env: Env, *, membership_id: int, code: str) -> None:
-    """The planet said no for good: paid and not served, for a person to look at (R3)."""
-    Membership.update(refused_code=code[:64]).where(Membership.id == membership_id).execute()
+def note_refused(env: Env, *, membership_id: int, version: int, code: str) -> None:
+    """The planet said no to this version for good: paid and not served, for a person to look at (R3)."""
+    still_wanted = (Membership.id == membership_id, Membership.version == version)
+    Membership.change_if(*still_wanted, refused_code=code[:64])
 
 
 def note_delivered(env: Env, *, membership_id: int, version: int) -> None:

@@ -97,22 +97,16 @@ def settle_sent(env: Env, *, job: Job, holder: str) -> None:
 
 
 def settle_failed(env: Env, *, job: Job, holder: str, error: str, error_class: str) -> None:
-    """Try again later, or hand it to the operator's list."""
+    """Try again later, or hand it to the operator's list; a change that came meanwhile is due as if nothing was."""
     item = OutboxItem.find(id=job.id)
     spread = int(env.new_code(32), 16) / 2**31 - 1
     item.attempts += 1
     due_at = None if error_class == REFUSED else item.retry_at(now=env.now, spread=spread)
-    OutboxItem.change_if(
-        OutboxItem.id == job.id,
-        OutboxItem.leased_by == holder,
-        attempts=item.attempts,
-        leased_by=None,
-        leased_until=None,
-        due_at=due_at,
-        gave_up_at=None if due_at else env.now,
-        error=error[:255],
-        error_class=error_class,
-    )
+    mine = (OutboxItem.id == job.id, OutboxItem.leased_by == holder)
+    let_go = {"leased_by": None, "leased_until": None, "error": error[:255], "error_class": error_class}
+    verdict = {"attempts": item.attempts, "due_at": due_at, "gave_up_at": None if due_at else env.now}
+    if not OutboxItem.change_if(*mine, OutboxItem.wanted == job.wanted, **verdict, **let_go):
+        OutboxItem.change_if(*mine, **let_go)  # what was refused is not what is wanted now
 
 
 async def deliver(ctx: Context, job: Job, *, within: float) -> bool:
