@@ -132,6 +132,18 @@ async def test_work_that_fails_after_success_was_said_is_regretted() -> None:
 
 
 @pytest.mark.gen_test
+async def test_a_slow_event_that_only_reports_is_asked_for_again_and_nobody_is_told() -> None:
+    left = TEXT.replace("<![CDATA[text]]>", "<![CDATA[event]]>").replace(
+        "<Content>", "<Event><![CDATA[unsubscribe]]></Event><Content>"
+    )
+    async with serving(Talk(soon(Busy(), 0.02)), answer_within=0.005) as wechat:
+        status, _, body = await wechat.post(*push(left))
+        assert (status, body) == (503, b""), "not done yet, so not acknowledged"
+        assert await wechat.door.drain(2) == 0
+        assert wechat.talk.sent == []
+
+
+@pytest.mark.gen_test
 async def test_work_goes_on_when_wechat_hangs_up() -> None:
     async with serving(Talk(soon("办好了", 0.03)), answer_within=0.01) as wechat:
         _, writer = await asyncio.open_connection("127.0.0.1", wechat.port)

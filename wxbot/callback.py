@@ -59,6 +59,8 @@ class Answer(NamedTuple):
 
 
 REFUSED = Answer(403)
+GREETED = frozenset(("subscribe", "scan", "click"))
+"""Events that a person sees an answer to; all others only report, and are repeated rather than lost."""
 Send = Callable[[Answer], None]
 PUSHES = Counter("wxbot_pushes", "Pushes of WeChat by how they ended", ["outcome"])
 
@@ -149,7 +151,13 @@ class PushDoor:
         return Answer(200, body, media)
 
     def too_slow(self, letter: Any) -> Answer:
-        """`success`: WeChat shall neither wait longer nor send the message again."""
+        """`success`: WeChat shall neither wait longer nor send the message again.
+
+        An event that only reports is asked for again instead: nobody waits for its answer, and it is not done yet.
+        """
+        if only_reports(letter.heard):
+            count["busy"]()
+            return self._again
         body, media = self._codec.answer(letter, None, 0)
         count["late"]()
         return Answer(200, body, media)
@@ -161,7 +169,7 @@ class PushDoor:
         if failure:
             count["lost"]()
             log.error("late push failed", error=type(failure).__name__, at=_place(failure))
-        if said and not self._closing:
+        if said and not self._closing and not only_reports(letter.heard):
             sending = asyncio.ensure_future(self._conversation.late(letter.heard, said))
             self.keep(sending, self._sent)
 
@@ -188,6 +196,11 @@ class PushDoor:
             work.cancel()
         await asyncio.gather(*cut, return_exceptions=True)
         return len(cut)
+
+
+def only_reports(heard: Any) -> bool:
+    """Whether nobody sees an answer to this: somebody left, took an authorisation back, opened a page."""
+    return heard.kind == "event" and heard.event.lower() not in GREETED
 
 
 class _Turn:

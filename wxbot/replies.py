@@ -17,6 +17,7 @@ from wxbot import words
 from wxbot.callback import Busy, Said
 
 UNLINK = "unlink"
+LATE = "late"
 CHOOSE = "unlink_choice"
 MENU = {"COURSES": words.COURSES, "PLANETS": words.PLANETS, "HELP": words.HELP, "UNLINK": words.UNLINK}
 LISTS = {words.COURSES, words.PLANETS}
@@ -80,10 +81,8 @@ class Conversation:
 
     async def once(self, heard: Any, act: Act) -> Said:
         """Do it once, in one transaction with the row that remembers the answer."""
-        detail = heard.fields.get("RevokeInfo", "")  # he may take back several authorisations in one second
-        key = inbox.key_of(sender=heard.from_user, message=heard.once_key, detail=detail)
         try:
-            said = await self.ctx.transact(inbox.once, source=inbox.PUSH, key=key, act=act)
+            said = await self.ctx.transact(inbox.once, source=inbox.PUSH, key=key_of(heard), act=act)
         except (TooBusy, PeeweeException) as problem:
             log.warning("push not handled, asked WeChat to send it again", why=type(problem).__name__)
             raise Busy from None
@@ -108,11 +107,12 @@ class Conversation:
             return words.try_later()
 
     async def late(self, heard: Any, said: Said) -> None:
-        """Send by customer-service message what came too late to be the answer."""
+        """Send by customer-service message what came too late to be the answer; once, however many copies waited."""
         if not isinstance(said, str):
             return
+        tell = partial(tell_late, heard.from_user, said)
         try:
-            await self.ctx.transact(notices.tell_openid, openid=heard.from_user, text=said)
+            await self.ctx.transact(inbox.once, source=LATE, key=key_of(heard), act=tell)
         except (TooBusy, PeeweeException):  # nowhere to keep it, so there is this one chance
             await self.ctx.wechat.send_text(heard.from_user, said)
 
@@ -190,6 +190,18 @@ def erase(openid: str, env: Env) -> str:
 def text_of(heard: Any) -> str | None:
     """What he wrote, or said where WeChat has recognised it; None for a picture, a place and the like."""
     return heard.content if heard.kind == "text" else heard.fields.get("Recognition") or None
+
+
+def key_of(heard: Any) -> str:
+    """What tells this message or event from every other."""
+    detail = heard.fields.get("RevokeInfo", "")  # he may take back several authorisations in one second
+    return inbox.key_of(sender=heard.from_user, message=heard.once_key, detail=detail)
+
+
+def tell_late(openid: str, text: str, env: Env) -> str:
+    """Put a late answer into the chat; the answer kept for it is empty, for nobody asks again."""
+    notices.tell_openid(env, openid=openid, text=text)
+    return ""
 
 
 def named(heard: Any) -> str:
