@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from clients.errors import RemoteDown, RemoteRefused
 from models.delivery import OutboxItem
+from models.errors import TooBusy
 from services.context import Context
 from services.env import Env
 
@@ -18,7 +19,7 @@ MEMBERSHIP = "membership"
 NOTICE = "notice"
 LEASE = timedelta(seconds=60)
 AT_ONCE = 8
-LATER, REFUSED, UNKNOWN = "later", "refused", "unknown"
+SENT, LATER, REFUSED, UNKNOWN, OURS = "sent", "later", "refused", "unknown", "ours"
 log = structlog.get_logger()
 sent = Counter("wxbot_outbox_sent", "deliveries by kind and outcome", ["kind", "outcome"])
 
@@ -38,7 +39,7 @@ deliveries: dict[str, Delivery] = {}
 
 
 def delivers(kind: str) -> Callable[[Delivery], Delivery]:
-    """Name the function that delivers items of a kind; it raises RemoteDown or RemoteRefused."""
+    """Name the function that delivers items of a kind; what it raises beside RemoteDown, RemoteRefused is our fault."""
 
     def register(deliver: Delivery) -> Delivery:
         deliveries[kind] = deliver
@@ -86,6 +87,22 @@ def lease(env: Env, item: OutboxItem, *, holder: str) -> Job | None:
     return Job(id=item.id, kind=item.kind, subject=item.subject, wanted=item.wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended; `error` carries no secret."""
+
+    name: str
+    error: str = ""
+
+
+def settle(env: Env, *, job: Job, holder: str, outcome: Outcome) -> None:
+    """Give the lease back, and keep how it went."""
+    if outcome.name == SENT:
+        settle_sent(env, job=job, holder=holder)
+    else:
+        settle_failed(env, job=job, holder=holder, outcome=outcome)
+
+
 def settle_sent(env: Env, *, job: Job, holder: str) -> None:
     """Done up to what was seen; a change that came meanwhile stays due."""
     mine = (OutboxItem.id == job.id, OutboxItem.leased_by == holder)
@@ -96,36 +113,49 @@ def settle_sent(env: Env, *, job: Job, holder: str) -> None:
         OutboxItem.change_if(*mine, done=job.wanted, **let_go)
 
 
-def settle_failed(env: Env, *, job: Job, holder: str, error: str, error_class: str) -> None:
+def settle_failed(env: Env, *, job: Job, holder: str, outcome: Outcome) -> None:
     """Try again later, or hand it to the operator's list; a change that came meanwhile is due as if nothing was."""
     item = OutboxItem.find(id=job.id)
     spread = int(env.new_code(32), 16) / 2**31 - 1
     item.attempts += 1
-    due_at = None if error_class == REFUSED else item.retry_at(now=env.now, spread=spread)
+    due_at = None if outcome.name == REFUSED else item.retry_at(now=env.now, spread=spread)
     mine = (OutboxItem.id == job.id, OutboxItem.leased_by == holder)
-    let_go = {"leased_by": None, "leased_until": None, "error": error[:255], "error_class": error_class}
+    let_go = {"leased_by": None, "leased_until": None, "error": outcome.error[:255], "error_class": outcome.name}
     verdict = {"attempts": item.attempts, "due_at": due_at, "gave_up_at": None if due_at else env.now}
     if not OutboxItem.change_if(*mine, OutboxItem.wanted == job.wanted, **verdict, **let_go):
         OutboxItem.change_if(*mine, **let_go)  # what was refused is not what is wanted now
 
 
-async def deliver(ctx: Context, job: Job, *, within: float) -> bool:
-    """Send one leased item within so many seconds; True when the outside has heard it."""
-    holder = ctx.process_id
+async def attempt(ctx: Context, job: Job, within: float) -> Outcome:
+    """Tell it once; raises TooBusy when our own rows are away."""
     try:
         await deliveries[job.kind](ctx, job.subject, within)
     except RemoteDown as problem:
-        outcome = UNKNOWN if problem.unknown else LATER
-        await ctx.transact(settle_failed, job=job, holder=holder, error=str(problem), error_class=outcome)
+        return Outcome(UNKNOWN if problem.unknown else LATER, str(problem))
     except RemoteRefused as problem:
-        outcome = REFUSED
-        await ctx.transact(settle_failed, job=job, holder=holder, error=str(problem), error_class=outcome)
-    else:
-        outcome = "sent"
-        await ctx.transact(settle_sent, job=job, holder=holder)
-    sent.labels(job.kind, outcome).inc()
-    log.info("outbox item tried", item=job.id, kind=job.kind, outcome=outcome)
-    return outcome == "sent"
+        return Outcome(REFUSED, str(problem))
+    except TooBusy:
+        raise
+    except Exception as problem:  # a fault of ours must neither come back each minute nor stop the rest
+        log.error("outbox item failed", item=job.id, kind=job.kind, exc_info=problem)
+        return Outcome(OURS, type(problem).__name__)
+    return Outcome(SENT)
+
+
+async def deliver(ctx: Context, job: Job, *, within: float) -> bool:
+    """Send one leased item within so many seconds; True when the outside has heard it, and we have it on record.
+
+    Raises nothing: where it cannot be settled its lease runs out, and it comes again.
+    """
+    try:
+        outcome = await attempt(ctx, job, within)
+        await ctx.transact(settle, job=job, holder=ctx.process_id, outcome=outcome)
+    except Exception as problem:  # noqa: BLE001 - the last resort, so that one item never stops another; it is logged
+        log.warning("outbox item not settled", item=job.id, kind=job.kind, why=type(problem).__name__)
+        return False
+    sent.labels(job.kind, outcome.name).inc()
+    log.info("outbox item tried", item=job.id, kind=job.kind, outcome=outcome.name)
+    return outcome.name == SENT
 
 
 async def deliver_now(ctx: Context, *, kind: str, subject: int, within: float) -> bool:

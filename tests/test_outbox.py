@@ -2,20 +2,25 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from clients.errors import RemoteDown
 from clients.planets import RemovedByOwner
 from models.delivery import OutboxItem
 from models.links import Membership
-from services import links, outbox
+from services import links, notices, outbox
 from services.context import Context
+from services.env import Env
+from tests.chat_kit import Away
 from tests.site import Site
 from tests.test_links import only
 
 gen = pytest.mark.gen_test(timeout=40)
+ONLY_SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
 
 Does = Callable[..., Awaitable[Any]]
 
@@ -88,3 +93,53 @@ async def test_an_old_no_does_not_keep_a_newer_change_from_being_told(site, no):
     item = await item_of(site)
     assert item.is_done and item.gave_up_at is None
     assert await site.broken() == []
+
+
+async def nothing(**_asked: Any) -> None:
+    """The planet takes it."""
+
+
+@gen
+@pytest.mark.parametrize("name", ["not set up", "a bug"])
+async def test_a_fault_of_ours_is_recorded_waits_longer_each_time_and_stops_nothing_else(site, name):
+    await untold(site)
+    await site.buys("bob")
+    await site.signs_in("bob")
+    await site.ctx.transact(other_news, person_id=await site.person_id("bob"))
+    ctx = replace(site.ctx, planets={}) if name == "not set up" else beside(site, Planet(says(ValueError("oSECRET"))))
+    with capture_logs() as logs:
+        assert await outbox.deliver_due(ctx) == 1, "the other kind is heard all the same"
+    item = await item_of(site)
+    assert item.error_class == "ours" and item.error in {"NotFound", "ValueError"}
+    assert item.attempts == 2 and item.leased_by is None and item.gave_up_at is None
+    assert item.due_at >= site.clock.now() + timedelta(seconds=20)
+    assert [line["log_level"] for line in logs if line["event"] == "outbox item failed"] == ["error"]
+    site.clock.forward(minutes=1)
+    assert await outbox.deliver_due(beside(site, Planet(nothing))) >= 1, "mended, it goes by itself"
+    assert (await item_of(site)).is_done
+    assert await site.broken() == []
+
+
+def other_news(env: Env, *, person_id: int) -> None:
+    """News for somebody else waits beside it."""
+    notices.tell(env, person_id=person_id, text="代金券已发放。")
+
+
+@gen
+@ONLY_SQLITE
+async def test_while_rows_are_away_a_lease_just_runs_out(site):
+    await untold(site)
+    rows = Away(site)
+    rows.is_away = False
+
+    async def rows_go(**_asked: Any) -> None:
+        rows.is_away = True
+
+    ctx = replace(beside(site, Planet(rows_go)), threads=rows)
+    (job,) = await ctx.transact(outbox.lease_due, holder=ctx.process_id)
+    assert not await outbox.deliver(ctx, job, within=1)
+    rows.is_away = False
+    assert await outbox.deliver_due(ctx) == 0, "leased still"
+    site.clock.forward(minutes=1)
+    assert await outbox.deliver_due(beside(site, Planet(nothing))) >= 1
+    assert (await item_of(site)).is_done
