@@ -1,20 +1,24 @@
 """Purchases by CSV: each line as a PUT of its own, each bad line reported, the good ones kept."""
 
 import csv
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from models.errors import BusinessError, WrongInput
-from models.orders import Platform
+from models.orders import CLAIMABLE, Platform
 from services import purchase_body, purchases
 from services.context import Context
 from services.env import Env
 
 COLUMNS = ["platform", "order_no", "course", "openid", "phone", "email", "paid_fen", "paid_at"]
+CLAIM_COLUMNS = ["platform", "order_no", "phone", "email", "claim_url"]
+FORMULA = re.compile(r"[=+\-@](?![0-9]+$)")
 FEN = re.compile(r"[0-9]{1,9}")
 
 
@@ -32,11 +36,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LineReport:
-    """What became of one line: `new`, `same`, `checked` (nothing was changed) or `bad`, and why."""
+    """What became of one line: `new`, `same`, `checked` (nothing was changed) or `bad`, and why.
+
+    `claim_url` is None unless somebody may still claim it, and empty when the key that made its link is gone.
+    """
 
     number: int
     outcome: str
     problem: str = ""
+    claim_url: str | None = None
 
 
 def read_lines(path: Path) -> list[Line]:
@@ -78,13 +86,15 @@ def body_of(line: Line) -> purchase_body.PurchaseBody:
     return purchase_body.parse_body(values | {"paid_fen": int(amount)})
 
 
-def put_line(env: Env, *, line: Line) -> bool:
-    """Register one line; True when it is new. Raises what a PUT of it would."""
+def put_line(env: Env, *, line: Line) -> LineReport:
+    """Register one line. Raises what a PUT of it would."""
     platform = line.values["platform"]
     if not purchases.PLATFORM_NAME.fullmatch(platform) or Platform.get_or_none(name=platform) is None:
         raise WrongInput(what=f"platform: unknown platform {platform:.40}")
     where = {"platform": platform, "order_no": line.values["order_no"]}
-    return purchases.put(env, body=body_of(line), **where)[1]
+    told, is_new = purchases.put(env, body=body_of(line), **where)
+    claim_url = (told.claim_url or "") if told.status == CLAIMABLE else None
+    return LineReport(line.number, "new" if is_new else "same", claim_url=claim_url)
 
 
 class Rehearsed(Exception):
@@ -102,8 +112,7 @@ async def bring_in(ctx: Context, line: Line, *, dry_run: bool) -> LineReport:
     try:
         if None in line.values or None in line.values.values():
             raise WrongInput(what="too many or too few columns")
-        is_new = await ctx.transact(rehearse_line if dry_run else put_line, line=line)
-        return LineReport(line.number, "new" if is_new else "same")
+        return await ctx.transact(rehearse_line if dry_run else put_line, line=line)
     except Rehearsed:
         return LineReport(line.number, "checked")
     except BusinessError as no:
@@ -113,3 +122,24 @@ async def bring_in(ctx: Context, line: Line, *, dry_run: bool) -> LineReport:
 def bad_lines(reports: list[LineReport]) -> Iterator[str]:
     """One sentence for each line that was not taken."""
     return (f"line {report.number}: {report.problem}" for report in reports if report.outcome == "bad")
+
+
+def claims_file(path: Path) -> TextIO:
+    """A new file that its owner alone may read: a link in it gives a course to whoever has it."""
+    return open(path, "w", encoding="utf-8", newline="", opener=partial(os.open, mode=0o600))
+
+
+def write_claims(file: TextIO, lines: list[Line], reports: list[LineReport]) -> int:
+    """Write to whom each claim link has to be sent; how many. What came twice is written once."""
+    found = {}
+    for line, report in zip(lines, reports, strict=True):
+        if report.claim_url is not None:
+            row = [*(line.values[name] for name in CLAIM_COLUMNS[:-1]), report.claim_url]
+            found[tuple(row[:2])] = [harmless(cell) for cell in row]
+    csv.writer(file).writerows([CLAIM_COLUMNS, *found.values()])
+    return len(found)
+
+
+def harmless(cell: str) -> str:
+    """As a spreadsheet shows it and does not run it; a number with its + is no formula."""
+    return f"'{cell}" if FORMULA.match(cell) else cell

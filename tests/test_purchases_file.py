@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.orders import Purchase
+from models.people import Person, digest
 from services import catalogue_file, catalogue_load, config, purchases
 from services.env import Env
 from tests.site import CATALOGUE, COURSE, START, table_hashes
@@ -90,6 +91,71 @@ def test_a_dry_run_says_what_a_real_one_would_and_changes_nothing(shop_file):
     assert (done.code, done.out) == (1, "1 checked, 2 bad\n")
     assert "line 3: " in done.err and "line 4: order_no" in done.err
     assert table_hashes(None) == before
+
+
+CLAIMS_HEAD = "platform,order_no,phone,email,claim_url"
+
+
+def test_the_claim_links_are_had_with_whom_to_send_them_to(shop_file, tmp_path):
+    mailed = CLAIMABLE.replace("C1", "C2").replace("13800000000,", ",a@example.com")
+    done = shop_file(
+        "\n".join([HEAD, GOOD, CLAIMABLE, mailed, CLAIMABLE, GOOD.replace("A1", "A 1")]), "--claims", "out.csv"
+    )
+    assert (done.code, done.out) == (1, "3 new, 1 same, 1 bad\nclaim links in out.csv: 2\n")
+    links = {row.order_no: row.claim_hash for row in Purchase.select().where(Purchase.claim_hash.is_null(False))}
+    head, first, second = (tmp_path / "out.csv").read_text("utf-8").splitlines()
+    assert head == CLAIMS_HEAD
+    assert first.startswith("yiling,C1,13800000000,,http://127.0.0.1:8000/claims/")
+    assert second.startswith("yiling,C2,,a@example.com,http://127.0.0.1:8000/claims/")
+    assert [digest(line.rpartition("/")[2]) for line in (first, second)] == [links["C1"], links["C2"]]
+
+
+def test_a_repeated_import_gives_the_links_that_nobody_has_used(shop_file, tmp_path):
+    other = CLAIMABLE.replace("C1", "C2")
+    shop_file(f"{HEAD}\n{CLAIMABLE}\n{other}\n")
+    Purchase.update(person=Person.create(created_at=START)).where(Purchase.order_no == "C2").execute()
+    done = shop_file(f"{HEAD}\n{CLAIMABLE}\n{other}\n", "--claims", "out.csv")
+    assert (done.code, done.out) == (0, "2 same\nclaim links in out.csv: 1\n")
+    assert [line.split(",")[1] for line in (tmp_path / "out.csv").read_text("utf-8").splitlines()] == ["order_no", "C1"]
+
+
+sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
+
+
+@sqlite
+def test_the_file_of_claim_links_is_for_its_owner_alone_and_runs_no_formula(shop_file, tmp_path):
+    evil = CLAIMABLE.replace("13800000000,", '+8613800000000,"=1+cmd|x@example.com"')
+    assert shop_file(f"{HEAD}\n{evil}\n", "--claims", "out.csv").code == 0
+    assert (tmp_path / "out.csv").stat().st_mode & 0o777 == 0o600
+    assert ",+8613800000000,'=1+cmd|x@example.com,http" in (tmp_path / "out.csv").read_text("utf-8")
+
+
+@sqlite
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--claims", "out.csv", "--dry-run"), 2, "leave out one of --dry-run and --claims"),
+        (("--claims", "purchases.csv"), 2, "--claims would overwrite the file that is read"),
+        (("--claims", "no/such/folder.csv"), 1, "No such file or directory"),
+    ],
+)
+def test_a_file_of_claim_links_that_cannot_be_is_refused_before_anything_changes(
+    shop_file, tmp_path, options, code, said
+):
+    before = table_hashes(None)
+    done = shop_file(f"{HEAD}\n{CLAIMABLE}\n", *options)
+    assert (done.code, done.out) == (code, "") and said in done.err
+    assert table_hashes(None) == before
+    assert not (tmp_path / "out.csv").exists()
+    assert CLAIMABLE in (tmp_path / "purchases.csv").read_text("utf-8")
+
+
+@sqlite
+def test_a_link_whose_key_is_gone_is_said_to_be_missing(shop_file, tmp_path):
+    shop_file(f"{HEAD}\n{CLAIMABLE}\n")
+    Purchase.update(claim_hash="0" * 64).execute()
+    assert shop_file(f"{HEAD}\n{CLAIMABLE}\n", "--claims", "out.csv").code == 0
+    assert (tmp_path / "out.csv").read_text("utf-8").splitlines() == [CLAIMS_HEAD, "yiling,C1,13800000000,,"]
 
 
 def test_a_mark_at_the_beginning_of_the_file_is_no_letter(shop_file):

@@ -2,29 +2,17 @@
 
 import difflib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from models.catalogue import Planet
-from services import (
-    catalogue_file,
-    catalogue_load,
-    check,
-    lecturers,
-    outbox,
-    purchases,
-    purchases_file,
-    qr,
-    verify,
-)
+from services import catalogue_file, catalogue_load, check, lecturers, outbox, qr, verify
 from services.config import BadSettings
 from services.context import Context
 from wxbot import menu as menus
-
-Run = Callable[..., Any]  # `with_context` of wxbot/__main__.py
+from wxbot.purchases import Run, platform_group, purchases_group
 
 
 @click.command("check")
@@ -87,45 +75,6 @@ def lecturer_group() -> None:
 def lecturer_invite(run: Run, slug: str) -> None:
     """Print a one-time link that makes who opens it in WeChat the lecturer SLUG."""
     click.echo(run(lambda ctx: ctx.transact(lecturers.invite, slug=slug)))
-
-
-@click.group("platform")
-def platform_group() -> None:
-    """Course platforms that keep their own shop."""
-
-
-@platform_group.command("add")
-@click.argument("name")
-@click.pass_obj
-def platform_add(run: Run, name: str) -> None:
-    """Print a key of the purchases API for platform NAME, once; an older key of that name ends."""
-    click.echo(run(lambda ctx: ctx.transact(purchases.add_platform, name=name)))
-
-
-@click.group("purchases")
-def purchases_group() -> None:
-    """Purchases of other platforms."""
-
-
-@purchases_group.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="check every line, and change nothing")
-@click.pass_obj
-def purchases_import(run: Run, file: Path, dry_run: bool) -> None:
-    """Bring in the purchases of a CSV file; bad lines are reported and left out, exit 1 when there are any."""
-    lines = purchases_file.read_lines(file)
-
-    async def bring_in(ctx: Context) -> list[purchases_file.LineReport]:
-        with click.progressbar(lines, label="purchases", file=click.get_text_stream("stderr")) as shown:
-            return [await purchases_file.bring_in(ctx, line, dry_run=dry_run) for line in shown]
-
-    reports = run(bring_in)
-    for problem in purchases_file.bad_lines(reports):
-        click.echo(problem, err=True)
-    counts = {name: sum(r.outcome == name for r in reports) for name in ("new", "same", "checked", "bad")}
-    click.echo(", ".join(f"{number} {name}" for name, number in counts.items() if number) or "no lines")
-    if counts["bad"]:
-        raise SystemExit(1)
 
 
 @click.group("outbox")
