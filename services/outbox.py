@@ -159,8 +159,12 @@ async def deliver(ctx: Context, job: Job, *, within: float) -> bool:
 
 
 async def deliver_now(ctx: Context, *, kind: str, subject: int, within: float) -> bool:
-    """Send one item while a person waits; what does not work out is left to the worker."""
-    job = await ctx.transact(lease_one, kind=kind, subject=subject, holder=ctx.process_id)
+    """Send one item while a person waits; raises nothing: what does not work out is left to the worker."""
+    try:
+        job = await ctx.transact(lease_one, kind=kind, subject=subject, holder=ctx.process_id)
+    except Exception as problem:  # noqa: BLE001 - a courtesy must not cost the person his page; it is logged
+        log.warning("outbox item not tried at once", kind=kind, why=type(problem).__name__)
+        return False
     return await deliver(ctx, job, within=within) if job else False
 
 

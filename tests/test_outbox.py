@@ -143,3 +143,12 @@ async def test_while_rows_are_away_a_lease_just_runs_out(site):
     site.clock.forward(minutes=1)
     assert await outbox.deliver_due(beside(site, Planet(nothing))) >= 1
     assert (await item_of(site)).is_done
+
+
+@gen
+@ONLY_SQLITE
+async def test_trying_at_once_is_a_courtesy_that_never_costs_the_person_his_page(site):
+    item = await untold(site)
+    ctx = replace(site.ctx, threads=Away(site))
+    assert not await outbox.deliver_now(ctx, kind=outbox.MEMBERSHIP, subject=item.subject, within=1)
+    assert await site.delivers() >= 1, "the worker does it"
