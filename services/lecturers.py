@@ -71,12 +71,13 @@ class PairingView:
 
 
 def pairings_of(env: Env, *, person_id: int) -> tuple[str, list[PairingView]]:
-    """The lecturer's name and his pairings; raises AccessDenied for anybody else."""
-    lecturers = list(Lecturer.select().where(Lecturer.person == person_id))
-    if not lecturers:
+    """The lecturer's names (a person may be several) and the pairings in his hand; AccessDenied for anybody else."""
+    mine = list(Lecturer.select().where(Lecturer.person == person_id).order_by(Lecturer.id))
+    if not mine:
         raise AccessDenied
-    rows = CoursePlanet.select().join(Course).where(Course.lecturer.in_(lecturers)).order_by(CoursePlanet.id)
-    return lecturers[0].name, [pairing_view(env, row) for row in rows]
+    rows = CoursePlanet.select(CoursePlanet, Course, Planet).join(Course).switch().join(Planet)
+    rows = rows.where(Course.lecturer.in_(mine), Planet.owner.in_(mine)).order_by(CoursePlanet.id)
+    return "、".join(one.name for one in mine), [pairing_view(env, row) for row in rows]
 
 
 def pairing_view(env: Env, row: CoursePlanet) -> PairingView:
