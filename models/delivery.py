@@ -66,8 +66,11 @@ class OutboxItem(Row):
         return self.done >= self.wanted
 
     def retry_at(self, *, now: datetime, spread: float) -> datetime | None:
-        """When to try again after a failed attempt; None after 7 days."""
-        if now - self.wanted_at >= GIVE_UP_AFTER:
+        """When to try again after a failed attempt; None after 7 days and at least all of the short delays.
+
+        So an old item that is tried again by hand has about a day, and so has one that no worker was there for.
+        """
+        if now - self.wanted_at >= GIVE_UP_AFTER and self.attempts >= len(RETRY_AFTER):
             return None
         return now + retry_delay(self.attempts, spread)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from peewee import fn
+from peewee import ModelSelect, fn
 from prometheus_client import Counter
 
 from clients.errors import RemoteDown, RemoteRefused
@@ -57,8 +57,8 @@ def enqueue(env: Env, *, kind: str, subject: int, lane: str) -> None:
     OutboxItem.update(**fresh).where(OutboxItem.kind == kind, OutboxItem.subject == subject).execute()
 
 
-def lease_due(env: Env, *, holder: str) -> list[Job]:
-    """Take what is due and free, at most one of each lane; nobody else sends these for a minute."""
+def ready(env: Env) -> ModelSelect:
+    """Items that are due, free, and the first of their lane."""
     earlier = OutboxItem.alias()
     blocked = earlier.select(earlier.id).where(
         earlier.lane == OutboxItem.lane,
@@ -68,14 +68,19 @@ def lease_due(env: Env, *, holder: str) -> list[Job]:
     )
     free = OutboxItem.leased_until.is_null() | (OutboxItem.leased_until <= env.now)
     due = (OutboxItem.due_at <= env.now) & OutboxItem.gave_up_at.is_null()
-    found = OutboxItem.select().where(due, free, ~fn.EXISTS(blocked)).order_by(OutboxItem.due_at).limit(AT_ONCE)
+    return OutboxItem.select().where(due, free, ~fn.EXISTS(blocked))
+
+
+def lease_due(env: Env, *, holder: str) -> list[Job]:
+    """Take what is due and free, at most one of each lane; nobody else sends these for a minute."""
+    found = ready(env).order_by(OutboxItem.due_at, OutboxItem.id).limit(AT_ONCE)
     return [job for item in found if (job := lease(env, item, holder=holder))]
 
 
 def lease_one(env: Env, *, kind: str, subject: int, holder: str) -> Job | None:
-    """Take one item at once, if it is due and free."""
-    item = OutboxItem.get_or_none(kind=kind, subject=subject)
-    return lease(env, item, holder=holder) if item and item.due_at and not item.gave_up_at else None
+    """Take one item at once, if it is due and free and nothing stands before it."""
+    item = ready(env).where(OutboxItem.kind == kind, OutboxItem.subject == subject).first()
+    return lease(env, item, holder=holder) if item else None
 
 
 def lease(env: Env, item: OutboxItem, *, holder: str) -> Job | None:
@@ -89,10 +94,11 @@ def lease(env: Env, item: OutboxItem, *, holder: str) -> Job | None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended; `error` carries no secret."""
+    """How an attempt ended; `error` carries no secret. Not again before `least_seconds` have passed."""
 
     name: str
     error: str = ""
+    least_seconds: int = 0
 
 
 def settle(env: Env, *, job: Job, holder: str, outcome: Outcome) -> None:
@@ -116,14 +122,21 @@ def settle_sent(env: Env, *, job: Job, holder: str) -> None:
 def settle_failed(env: Env, *, job: Job, holder: str, outcome: Outcome) -> None:
     """Try again later, or hand it to the operator's list; a change that came meanwhile is due as if nothing was."""
     item = OutboxItem.find(id=job.id)
-    spread = int(env.new_code(32), 16) / 2**31 - 1
     item.attempts += 1
-    due_at = None if outcome.name == REFUSED else item.retry_at(now=env.now, spread=spread)
+    due_at = None if outcome.name == REFUSED else item.retry_at(now=env.now, spread=spread(env))
+    least = env.now + timedelta(seconds=outcome.least_seconds)
     mine = (OutboxItem.id == job.id, OutboxItem.leased_by == holder)
     let_go = {"leased_by": None, "leased_until": None, "error": outcome.error[:255], "error_class": outcome.name}
-    verdict = {"attempts": item.attempts, "due_at": due_at, "gave_up_at": None if due_at else env.now}
-    if not OutboxItem.change_if(*mine, OutboxItem.wanted == job.wanted, **verdict, **let_go):
-        OutboxItem.change_if(*mine, **let_go)  # what was refused is not what is wanted now
+    verdict = {"due_at": max(due_at, least)} if due_at else {"due_at": None, "gave_up_at": env.now}
+    if not OutboxItem.change_if(
+        *mine, OutboxItem.wanted == job.wanted, attempts=item.attempts, **verdict, **let_go
+    ):  # what failed is not what is wanted now
+        OutboxItem.change_if(*mine, due_at=least, **let_go)
+
+
+def spread(env: Env) -> float:
+    """A number by chance in -1 … 1, so that what failed together does not come again together."""
+    return int(env.new_code(32), 16) / 2**31 - 1
 
 
 async def attempt(ctx: Context, job: Job, within: float) -> Outcome:
@@ -131,7 +144,7 @@ async def attempt(ctx: Context, job: Job, within: float) -> Outcome:
     try:
         await deliveries[job.kind](ctx, job.subject, within)
     except RemoteDown as problem:
-        return Outcome(UNKNOWN if problem.unknown else LATER, str(problem))
+        return Outcome(UNKNOWN if problem.unknown else LATER, str(problem), problem.retry_after or 0)
     except RemoteRefused as problem:
         return Outcome(REFUSED, str(problem))
     except TooBusy:
@@ -204,8 +217,8 @@ def waiting_line(row: OutboxItem) -> Waiting:
 
 
 def retry(env: Env, *, item_id: int | None) -> int:
-    """Make one item, or all that wait or were given up, due now; how many."""
+    """Make one item, or all that wait or were given up, due now, with all delays anew; how many. It stays as old."""
     waiting = OutboxItem.done < OutboxItem.wanted
     chosen = waiting if item_id is None else waiting & (OutboxItem.id == item_id)
-    again = {"due_at": env.now, "wanted_at": env.now, "attempts": 0, "gave_up_at": None}
+    again = {"due_at": env.now, "attempts": 0, "gave_up_at": None}
     return OutboxItem.update(**again).where(chosen).execute()

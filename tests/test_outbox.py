@@ -152,3 +152,39 @@ async def test_trying_at_once_is_a_courtesy_that_never_costs_the_person_his_page
     ctx = replace(site.ctx, threads=Away(site))
     assert not await outbox.deliver_now(ctx, kind=outbox.MEMBERSHIP, subject=item.subject, within=1)
     assert await site.delivers() >= 1, "the worker does it"
+
+
+@gen
+async def test_trying_at_once_keeps_the_order_of_a_lane_and_the_delay_that_was_asked_for(site):
+    first = await untold(site)
+    await site.buys("anna")
+    site.world.faults.set("planet", "down", operation="planet.grant")
+    await site.links("anna")
+    site.world.faults.clear()
+    second = await site.ctx.read(lambda _env: OutboxItem.get(OutboxItem.id != first.id))
+    assert second.lane == first.lane and second.attempts == 0, "not before the first one"
+    assert not await outbox.deliver_now(site.ctx, kind=second.kind, subject=second.subject, within=1)
+    limited = beside(site, Planet(says(RemoteDown("planet", "http_429", retry_after=3000))))
+    await outbox.deliver_due(limited)
+    item = await site.ctx.read(lambda _env: OutboxItem.get_by_id(first.id))
+    assert item.due_at == site.clock.now() + timedelta(seconds=3000)
+    assert not await outbox.deliver_now(site.ctx, kind=item.kind, subject=item.subject, within=1)
+    site.clock.forward(seconds=3000)
+    assert await outbox.deliver_due(beside(site, Planet(nothing))) >= 2
+
+
+@gen
+async def test_trying_again_by_hand_forgets_no_age_and_gives_a_day_of_tries(site):
+    await untold(site)
+    down = beside(site, Planet(says(RemoteDown("planet", "http_503"))))
+    since = (await item_of(site)).wanted_at
+    for _ in range(9):
+        site.clock.forward(days=1, hours=5)
+        await outbox.deliver_due(down)
+    assert (await item_of(site)).gave_up_at, "seven days are over"
+    assert await site.ctx.transact(outbox.retry, item_id=None) == 1
+    (waiting,) = await site.ctx.read(outbox.undelivered)
+    assert (waiting.since, waiting.gave_up, waiting.attempts) == (since, False, 0)
+    await outbox.deliver_due(down)
+    item = await item_of(site)
+    assert item.gave_up_at is None and item.due_at < site.clock.now() + timedelta(seconds=10)
