@@ -122,7 +122,8 @@ async def deliver(ctx: Context, membership_id: int, within: float) -> None:
             whom = {"member_uid": want.member_uid, "ends_at": want.ends_at}
             await planet.grant(**there, **whom, reason=Reason(want.reason))
     except RemoteRefused as problem:
-        await ctx.transact(note_refused, membership_id=membership_id, version=want.version, code=problem.code)
+        if not outbox.is_ours(problem):
+            await ctx.transact(note_refused, membership_id=membership_id, version=want.version, code=problem.code)
         raise
     await ctx.transact(note_delivered, membership_id=membership_id, version=want.version)
 

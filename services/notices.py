@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import structlog
+
 from clients.errors import RemoteRefused
 from models.delivery import ChatNotice
 from models.people import OA, WECHAT, Identity
@@ -12,6 +14,7 @@ from services.env import Env
 ERASED = "erased"
 STILL_ANSWERED = timedelta(seconds=60)  # WeChat sends a message again for some 15 s
 KEPT = timedelta(days=30)
+log = structlog.get_logger()
 
 
 def tell(env: Env, *, person_id: int, text: str) -> None:
@@ -38,13 +41,18 @@ def addressed(env: Env, *, notice_id: int) -> tuple[str, str] | None:
 
 @outbox.delivers(outbox.NOTICE)
 async def deliver(ctx: Context, notice_id: int, within: float) -> None:
-    """Send it; outside WeChat's window (45015, 45047) or refused, it is held for his next message."""
+    """Send it; outside WeChat's window (45015, 45047) or refused, it is held for his next message.
+
+    Also where WeChat refuses us and not him: that is an alarm, and he reads it all the same.
+    """
     found = await ctx.read(addressed, notice_id=notice_id)
     if found is None:
         return
     try:
         await ctx.wechat.send_text(*found)
-    except RemoteRefused:
+    except RemoteRefused as problem:
+        if outbox.is_ours(problem):
+            log.error("we are not accepted", why=str(problem))
         await ctx.transact(hold, notice_id=notice_id)
     else:
         await ctx.transact(note_sent, notice_id=notice_id)

@@ -10,6 +10,7 @@ from peewee import ModelSelect, fn
 from prometheus_client import Counter
 
 from clients.errors import RemoteDown, RemoteRefused
+from clients.wechat_codes import ConfigRefused
 from models.delivery import OutboxItem
 from models.errors import TooBusy
 from services.context import Context
@@ -17,6 +18,7 @@ from services.env import Env
 
 MEMBERSHIP = "membership"
 NOTICE = "notice"
+NOT_ACCEPTED = {"invalid_client", "http_401", "http_403"}
 LEASE = timedelta(seconds=60)
 AT_ONCE = 8
 SENT, LATER, REFUSED, UNKNOWN, OURS = "sent", "later", "refused", "unknown", "ours"
@@ -139,6 +141,11 @@ def spread(env: Env) -> float:
     return int(env.new_code(32), 16) / 2**31 - 1
 
 
+def is_ours(no: RemoteRefused) -> bool:
+    """Whether they refuse us and not this call: our settings or our account are at fault, and a person has to act."""
+    return isinstance(no, ConfigRefused) or no.code in NOT_ACCEPTED
+
+
 async def attempt(ctx: Context, job: Job, within: float) -> Outcome:
     """Tell it once; raises TooBusy when our own rows are away."""
     try:
@@ -146,7 +153,9 @@ async def attempt(ctx: Context, job: Job, within: float) -> Outcome:
     except RemoteDown as problem:
         return Outcome(UNKNOWN if problem.unknown else LATER, str(problem), problem.retry_after or 0)
     except RemoteRefused as problem:
-        return Outcome(REFUSED, str(problem))
+        if is_ours(problem):
+            log.error("we are not accepted", item=job.id, why=str(problem))
+        return Outcome(OURS if is_ours(problem) else REFUSED, str(problem))
     except TooBusy:
         raise
     except Exception as problem:  # a fault of ours must neither come back each minute nor stop the rest

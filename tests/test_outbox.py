@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from clients.errors import RemoteDown
+from clients.errors import RemoteDown, RemoteRefused
 from clients.planets import RemovedByOwner
-from models.delivery import OutboxItem
+from clients.wechat_codes import ConfigRefused
+from models.delivery import ChatNotice, OutboxItem
 from models.links import Membership
 from services import links, notices, outbox
 from services.context import Context
@@ -188,3 +189,37 @@ async def test_trying_again_by_hand_forgets_no_age_and_gives_a_day_of_tries(site
     await outbox.deliver_due(down)
     item = await item_of(site)
     assert item.gave_up_at is None and item.due_at < site.clock.now() + timedelta(seconds=10)
+
+
+@gen
+@pytest.mark.parametrize("code", ["invalid_client", "http_401", "http_403"])
+async def test_a_planet_that_refuses_us_is_an_alarm_and_not_the_learners_end(site, code):
+    await untold(site)
+    with capture_logs() as logs:
+        await outbox.deliver_due(beside(site, Planet(says(RemoteRefused("planet", code)))))
+    item, member = await item_of(site), await only(site, Membership)
+    assert item.error_class == "ours" and code in item.error
+    assert item.due_at and not item.gave_up_at and member.refused_code is None
+    assert [line["log_level"] for line in logs if line["event"] == "we are not accepted"] == ["error"]
+    site.clock.forward(minutes=2)
+    await outbox.deliver_due(beside(site, Planet(nothing)))
+    assert (await item_of(site)).is_done, "with the right keys it goes by itself"
+
+
+@gen
+@ONLY_SQLITE
+async def test_news_that_wechat_takes_from_nobody_is_an_alarm_and_waits_for_his_next_word(site):
+    await site.signs_in("anna")
+    await site.ctx.transact(other_news, person_id=await site.person_id("anna"))
+    ctx = replace(site.ctx, wechat=NoPermission())
+    with capture_logs() as logs:
+        assert await outbox.deliver_due(ctx) == 1
+    assert [line["log_level"] for line in logs if line["event"] == "we are not accepted"] == ["error"]
+    assert (await only(site, ChatNotice)).held_at
+
+
+class NoPermission:
+    """An account that may not send customer-service messages."""
+
+    async def send_text(self, _openid: str, _text: str) -> None:
+        raise ConfigRefused("wechat", "48001")
