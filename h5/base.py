@@ -121,17 +121,17 @@ class BaseHandler(RequestHandler):
         return addresses.who_asks(self.request.remote_ip or "", forwarded, self.ctx.config.trusted_proxies)
 
     async def limit(self, name: str) -> None:
-        """Count this request against a limit: per person, else per browser, else per address.
+        """Count this request against a limit: per person, else per browser.
 
-        A cookie of a browser is easily made up, so all browsers of one address have a (wider) limit together.
+        A cookie of a browser is easily made up, and a first visit has none, so all that is nobody's of one address
+        has a wider limit together: an office or a carrier shares one.
         """
         if self.person:
             await self.ctx.limits.check(name, f"p{self.person.id}")
-        elif browser := self.known_browser():
-            await self.ctx.limits.check(name, f"all{addresses.household(self.ip)}", times=BROWSERS_OF_AN_ADDRESS)
+            return
+        await self.ctx.limits.check(name, f"all{addresses.household(self.ip)}", times=BROWSERS_OF_AN_ADDRESS)
+        if browser := self.known_browser():
             await self.ctx.limits.check(name, f"b{browser[:16]}")
-        else:
-            await self.ctx.limits.check(name, f"ip{addresses.household(self.ip)}")
 
     def field(self, name: str, default: str | None = None, *, most: int = 2000) -> str:
         """One field of the posted form; raises WrongInput when it is missing, doubled or too long."""

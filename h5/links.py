@@ -39,7 +39,8 @@ class CallbackHandler(BaseHandler):
     async def get(self, provider: str) -> None:
         names = {"state": "state", "code": "code", "issuer": "iss", "error": "error"}
         returned = {name: self.asked(argument) for name, argument in names.items()}
-        finished = await handshake.finish(self.ctx, provider=provider, browser=self.known_browser(), **returned)
+        who = {"browser": self.known_browser(), "person_id": self.person.id if self.person else None}
+        finished = await handshake.finish(self.ctx, provider=provider, **who, **returned)
         if finished.has_linked:
             await self.renew_session()
         self.see(f"/links/attempts/{finished.attempt_id}")

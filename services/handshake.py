@@ -8,7 +8,7 @@ import structlog
 from clients.errors import CodeRefused, RemoteDown, RemoteRefused
 from clients.planets import PERSON_WAITS_SECONDS, WrongIssuer
 from clients.planets.partner import code_challenge
-from models.errors import BusinessError, Declined, RemoteAway, StateInvalid, TooBusy
+from models.errors import BusinessError, Declined, RemoteAway, StartFromYourCourse, StateInvalid, TooBusy
 from models.links import LinkAttempt
 from models.people import CODE_SHAPE, STATE_SHAPE, digest
 from services import links, outbox
@@ -55,7 +55,7 @@ class Return:
 
 
 async def finish(
-    ctx: Context, *, provider: str, browser: str, state: str, code: str, issuer: str, error: str
+    ctx: Context, *, provider: str, browser: str, person_id: int | None, state: str, code: str, issuer: str, error: str
 ) -> Finished:
     """Take the planet's answer, and keep the outcome for the attempt's page.
 
@@ -68,7 +68,8 @@ async def finish(
         planet.check_issuer(issuer)
     except WrongIssuer:
         raise StateInvalid from None
-    came = await ctx.transact(take_return, provider=provider, state=state, browser=browser)
+    who = {"browser": browser, "person_id": person_id}
+    came = await ctx.transact(take_return, provider=provider, state=state, **who)
     if not came.is_first:
         return Finished(came.attempt_id, has_linked=False)
     if error or not CODE_SHAPE.fullmatch(code):
@@ -79,11 +80,16 @@ async def finish(
     return Finished(came.attempt_id, has_linked=await recognise(ctx, provider, came, code))
 
 
-def take_return(env: Env, *, provider: str, state: str, browser: str) -> Return:
-    """Use the state up, if it is this browser's, this provider's, and still good."""
+def take_return(env: Env, *, provider: str, state: str, browser: str, person_id: int | None) -> Return:
+    """Use the state up, if it is this browser's, this provider's, and still good.
+
+    `person_id` is who is signed in by now: on a phone that went to another hand, the one who agreed is not here.
+    """
     attempt = LinkAttempt.of(state, browser_hash=digest(browser), now=env.now)
     if attempt.provider != provider:
         raise StateInvalid
+    if person_id is not None and person_id != attempt.person_id:
+        raise StartFromYourCourse
     return Return(attempt.id, attempt.take(now=env.now), attempt.code_verifier)
 
 

@@ -310,3 +310,14 @@ async def test_a_planet_that_is_not_set_up_is_said_before_anything_is_kept(make_
 def make_away(make_site):
     """A site whose catalogue names a planet that the settings do not."""
     return make_site(planet_url="")
+
+
+@gen
+async def test_a_phone_that_went_to_another_hand_links_nobody(site):
+    await site.buys("anna")
+    await site.at_planet("anna")
+    anna, bob = site.phone("anna"), site.phone("bob")
+    await site.signs_in("bob")
+    anna.jar.store(site.base_url, f"session={bob.jar.get(site.base_url, 'session')}; Path=/")
+    assert no_of(await anna.tap("planet-agree")) == (403, "start_from_your_course")
+    assert await count(site, Link) == 0

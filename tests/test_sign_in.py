@@ -252,7 +252,8 @@ async def test_every_cookie_is_bound_to_this_host_and_closed_to_scripts(https_si
 
 @gen
 async def test_too_many_sign_ins_are_told_when_to_come_back(site):
-    await site.phone("anna").open(f"{site.base_url}/me")
+    await site.signs_in("anna")
+    await site.posts("anna", "/oauth/sign-out")
     for _ in range(31):
         page = await site.posts("anna", "/oauth/start", target="nowhere")
     assert no_of(page) == (429, "rate_limited")

@@ -5,6 +5,7 @@ import json
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
+from h5.base import BROWSERS_OF_AN_ADDRESS
 from services.limits import LIMITS
 from services.qr import svg
 
@@ -120,7 +121,7 @@ async def test_a_qr_never_leads_to_another_host(site):
 
 @gen
 async def test_pictures_are_limited(site):
-    most = LIMITS["picture"].most
+    most = BROWSERS_OF_AN_ADDRESS * LIMITS["picture"].most
     codes = [(await ask(site, "/qr.svg?to=/")).code for _ in range(most + 1)]
     assert codes == [200] * most + [429]
 
