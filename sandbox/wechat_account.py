@@ -13,8 +13,8 @@ from sandbox.world import SandboxPerson, World
 
 DEFAULTS = {
     "app_id": "wx5a6db0c0ffee0001",
-    "app_secret": "sandbox0secret0000000000000000ab",
-    "token": "sandboxtoken",
+    "app_secret": "sandbox0secret0000000000000000ab",  # nosec B105 - public on purpose
+    "token": "sandboxtoken",  # nosec B105 - public on purpose
     "aes_key": "sandboxsandboxsandboxsandboxsandboxsandbox4",
 }
 """What the sandbox uses when nobody says otherwise; public on purpose, good for nothing else."""

@@ -40,7 +40,7 @@ class World:
         self._offset = 0.0
         self._frozen: float | None = None
         # A seeded generator is for repeatable tests; what nobody seeded is really random.
-        self.random: random.Random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311
+        self.random: random.Random = random.Random(seed) if seed is not None else secrets.SystemRandom()  # noqa: S311  # nosec B311
         self.people: dict[str, SandboxPerson] = {}
         self.faults = Faults()
         self.journal = Journal()

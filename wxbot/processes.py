@@ -3,7 +3,7 @@
 import os
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404 - it starts our own command alone
 import sys
 import tempfile
 import time
@@ -28,7 +28,7 @@ class Processes:
 
     def start_one(self) -> None:
         """One more child, with the sockets."""
-        child = subprocess.Popen(self.command, pass_fds=self.fds, env=self.surroundings)  # noqa: S603 - our own command
+        child = subprocess.Popen(self.command, pass_fds=self.fds, env=self.surroundings)  # noqa: S603  # nosec B603 - our own command
         self.running[child.pid] = (child, time.monotonic())
         if self.stopping:  # told to stop while it was being started
             child.send_signal(signal.SIGTERM)

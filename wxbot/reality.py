@@ -39,7 +39,7 @@ class VirtualClock:
     def __init__(self, url: str) -> None:
         self.url = url
         try:
-            with urlopen(url, timeout=3) as answer:  # noqa: S310 - the settings let only loopback addresses through
+            with urlopen(url, timeout=3) as answer:  # noqa: S310  # nosec B310 - the settings let only loopback through
                 self.moment = self.read(answer.read())
         except (*NO_TIME, HTTPException):
             raise BadSettings(f"WXBOT_CLOCK_URL {url} does not tell the time") from None
