@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from models.catalogue import Planet
-from services import catalogue_file, catalogue_load, check, lecturers, outbox, qr, verify
+from services import catalogue_file, catalogue_load, check, lecturers, outbox, qr, unserved, verify
 from services.config import BadSettings
 from services.context import Context
 from wxbot import menu as menus
@@ -85,11 +85,14 @@ def outbox_group() -> None:
 @outbox_group.command("list")
 @click.pass_obj
 def outbox_list(run: Run) -> None:
-    """List what waits or was given up, with age and cause."""
-    for w in run(lambda ctx: ctx.read(outbox.undelivered)):
+    """List what waits or was given up: whom it concerns (by pseudonym), for how long, and why."""
+    for line in run(lambda ctx: ctx.read(unserved.lines)):
+        w, who = line.item, line.about
         state = "gave up" if w.gave_up else "waiting"
-        since = f"{w.since:%Y-%m-%d %H:%M:%S}Z"
-        click.echo(f"{w.id}\t{state}\t{w.kind} {w.subject}\tsince {since}\t{w.attempts} tries\t{w.error}")
+        whom = f": {who.person} {who.course} > {who.planet}, {who.state}" if who else ""
+        since = f"{who.since if who else w.since:%Y-%m-%d %H:%M:%S}Z"
+        what = f"{w.kind} {w.subject}{whom}\tfor {line.age}, since {since}"
+        click.echo(f"{w.id}\t{state}\t{what}\t{w.attempts} tries\t{w.error or 'not tried yet'}")
 
 
 @outbox_group.command("retry")
