@@ -4,7 +4,7 @@ import re
 import unicodedata
 from datetime import datetime
 
-from models.base import shanghai_day
+from models.base import shanghai_words
 
 HELP, COURSES, PLANETS, UNLINK, CONFIRM_UNLINK, NUMBER, UNKNOWN, ONLY_WORDS = (
     "help", "courses", "planets", "unlink", "confirm_unlink", "number", "unknown", "only_words",
@@ -72,11 +72,6 @@ def name_of(account: str) -> str:
 def link_to(url: str, text: str) -> str:
     """A link as the chat shows it."""
     return f'<a href="{url}">{text}</a>'
-
-
-def day(moment: datetime) -> str:
-    """A day as people read it."""
-    return f"{shanghai_day(moment):%Y年%-m月%-d日}"
 
 
 def fit(text: str, room: int = REPLY_BYTES) -> str:
@@ -147,7 +142,7 @@ def one_course(base_url: str, slug: str, title: str) -> str:
 
 def one_planet(base_url: str, slug: str, title: str, state: str, until: datetime | None) -> str:
     """A line of the list of planets: the course, its state, and where to go."""
-    words = STATE_WORDS[state].format(until=day(until) if until else "")
+    words = STATE_WORDS[state].format(until=shanghai_words(until) if until else "")
     page = f"{base_url}/courses/{slug}" + ("" if state in {"over", "not_live"} else "/planet")
     where = link_to(page, "点此进入" if state == "unlinked" else "查看")
     return f"· {title}：{words}。{where}"
