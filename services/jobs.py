@@ -1,21 +1,25 @@
-"""What happens by itself: one table of what, how often; each job runs in one process at a time."""
+"""What happens by itself: the outbox in any process, and a table of jobs that one process at a time runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from peewee import PeeweeException
 from prometheus_client import Gauge
 
 from models.access import Grant
 from models.delivery import JobLease, OutboxItem
+from models.errors import TooBusy
 from models.links import Link
 from services import inbox, notices, outbox, people
 from services.context import Context
 from services.env import Env
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(seconds=30)
+RENEW_EVERY_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 1.0
 IDLE_SESSIONS = timedelta(days=31)
 log = structlog.get_logger()
@@ -44,7 +48,7 @@ async def tidy(ctx: Context) -> None:
 
 
 async def measure(ctx: Context) -> None:
-    """Renew the gauges that an operator watches."""
+    """Renew the gauges that an operator watches; in every process that serves them."""
     await ctx.read(count)
 
 
@@ -59,19 +63,22 @@ def count(env: Env) -> None:
     grants_live.set(Grant.select().where(Grant.live(now=env.now)).count())
 
 
-JOBS = [
-    Job("outbox", timedelta(seconds=1), outbox.deliver_due),
-    Job("measure", timedelta(seconds=15), measure),
-    Job("tidy", timedelta(hours=1), tidy),
-]
+JOBS = [Job("tidy", timedelta(hours=1), tidy)]
 
 
 def take(env: Env, *, name: str, every: timedelta, holder: str) -> bool:
-    """Lease a job that is due; one conditional UPDATE decides who runs it."""
-    JobLease.add_once(name=name, next_at=env.now)
+    """Lease a job that is due; one conditional UPDATE, or the first INSERT, decides who runs it."""
     free = JobLease.leased_until.is_null() | (JobLease.leased_until <= env.now)
     mine = {"leased_by": holder, "leased_until": env.now + LEASE, "next_at": env.now + every}
-    return JobLease.change_if(JobLease.name == name, JobLease.next_at <= env.now, free, **mine)
+    if JobLease.change_if(JobLease.name == name, JobLease.next_at <= env.now, free, **mine):
+        return True
+    is_known = JobLease.select().where(JobLease.name == name).exists()
+    return not is_known and JobLease.add_once(name=name, **mine)
+
+
+def renew(env: Env, *, name: str, holder: str) -> None:
+    """Keep the lease of a job that still runs."""
+    JobLease.change_if(JobLease.name == name, JobLease.leased_by == holder, leased_until=env.now + LEASE)
 
 
 def let_go(env: Env, *, name: str, holder: str, error: str) -> None:
@@ -80,33 +87,55 @@ def let_go(env: Env, *, name: str, holder: str, error: str) -> None:
     JobLease.change_if(JobLease.name == name, JobLease.leased_by == holder, **free)
 
 
-async def run_due(ctx: Context) -> list[str]:
-    """Run each job that is due and free, one after the other; their names."""
+async def run_due(ctx: Context, stopping: asyncio.Event | None = None) -> list[str]:
+    """Send what is due, in as many processes as there are; then run each job that is due and free: their names."""
+    await outbox.deliver_due(ctx, stopping)
     ran: list[str] = []
     for job in JOBS:
-        if await ctx.transact(take, name=job.name, every=job.every, holder=ctx.process_id):
-            await run_one(ctx, job)
+        if not (stopping and stopping.is_set()) and await run_leased(ctx, job):
             ran.append(job.name)
     return ran
 
 
-async def run_one(ctx: Context, job: Job) -> None:
-    """Run a job to its end; a failure of one keeps no other from running."""
-    error = ""
+async def run_leased(ctx: Context, job: Job) -> bool:
+    """Run a job if it is due and free, to its end or until it is cancelled; nobody else runs it meanwhile."""
+    lease = {"name": job.name, "holder": ctx.process_id}
+    if not await ctx.transact(take, every=job.every, **lease):
+        return False
+    error, keeping = "cut off", asyncio.create_task(keep(ctx, **lease))
+    try:
+        error = await run_one(ctx, job)
+    finally:
+        keeping.cancel()
+        await ctx.transact(let_go, error=error, **lease)
+    return True
+
+
+async def keep(ctx: Context, *, name: str, holder: str) -> None:
+    """Renew a lease again and again; while rows are away it may run out, and another process begin."""
+    while True:
+        await asyncio.sleep(RENEW_EVERY_SECONDS)
+        with suppress(TooBusy, PeeweeException):
+            await ctx.transact(renew, name=name, holder=holder)
+
+
+async def run_one(ctx: Context, job: Job) -> str:
+    """Run a job; a failure of one keeps no other from running. What went wrong, or nothing."""
     try:
         await job.run(ctx)
     except Exception as problem:
-        error = f"{type(problem).__name__}"
         log.error("job failed", job=job.name, exc_info=problem)
-    await ctx.transact(let_go, name=job.name, holder=ctx.process_id, error=error)
+        return type(problem).__name__
+    return ""
 
 
-async def work(ctx: Context) -> None:
-    """Run what is due, for ever; a failure is logged and the loop goes on."""
-    while True:
+async def work(ctx: Context, stopping: asyncio.Event) -> None:
+    """Run what is due until told to stop, then end what is begun; a failure is logged and the loop goes on."""
+    while not stopping.is_set():
         try:
             await ctx.clock.refresh()
-            await run_due(ctx)
+            await run_due(ctx, stopping)
         except Exception as problem:  # noqa: BLE001 - the last resort of a loop that must go on; it is logged
             log.warning("the worker could not run", why=type(problem).__name__)
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), LOOK_EVERY_SECONDS)

@@ -190,10 +190,10 @@ async def deliver_now(ctx: Context, *, kind: str, subject: int, within: float) -
     return await deliver(ctx, job, within=within) if job else False
 
 
-async def deliver_due(ctx: Context) -> int:
-    """Send what is due, until nothing is left; how many were heard."""
+async def deliver_due(ctx: Context, stopping: asyncio.Event | None = None) -> int:
+    """Send what is due, until nothing is left or we are told to stop; how many were heard."""
     heard = 0
-    while jobs := await ctx.transact(lease_due, holder=ctx.process_id):
+    while not (stopping and stopping.is_set()) and (jobs := await ctx.transact(lease_due, holder=ctx.process_id)):
         heard += sum(await asyncio.gather(*(deliver(ctx, job, within=10) for job in jobs)))
     return heard
 

@@ -148,7 +148,7 @@ def worker() -> None:
 
     async def whole() -> None:
         told, ctx = told_to_stop(), context_of(config)
-        working = asyncio.create_task(jobs.work(ctx))
+        working = asyncio.create_task(jobs.work(ctx, told))
         await told.wait()
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)

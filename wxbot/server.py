@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import structlog
@@ -31,6 +31,7 @@ from wxbot.replies import Conversation
 
 BODY_MOST = 256 * 1024
 LOOK_EVERY_SECONDS = 1.0
+MEASURE_EVERY_SECONDS = 15.0
 DRAIN_SECONDS = 9.0
 YEAR_SECONDS = 31_536_000
 JWEIXIN = "https://res.wx.qq.com"
@@ -116,6 +117,16 @@ def build_application(ctx: Context, *, metrics_dir: str = "") -> Application:
     )
 
 
+async def again_and_again(seconds: float, look: Callable[[], Awaitable[None]]) -> None:
+    """Look, wait, look again, for ever; a failure is logged."""
+    while True:
+        try:
+            await look()
+        except Exception as problem:  # noqa: BLE001 - the last resort of a loop that must go on; it is logged
+            log.warning("could not look", what=look.__name__, why=type(problem).__name__)
+        await asyncio.sleep(seconds)
+
+
 class Server:
     """One serving process: pages, push door, and the jobs if it is a worker too."""
 
@@ -147,20 +158,20 @@ class Server:
         await self.ctx.catalogue.refresh(self.ctx.read)
         await self.conversation.renew_waiting()
         self.http.add_sockets(sockets)
-        self.tasks = [asyncio.create_task(self.look_round())]
+        rounds = [(LOOK_EVERY_SECONDS, self.look_round), (MEASURE_EVERY_SECONDS, self.measure)]
+        self.tasks = [asyncio.create_task(again_and_again(*one)) for one in rounds]
         if self.with_worker:
-            self.tasks.append(asyncio.create_task(jobs.work(self.ctx)))
+            self.tasks.append(asyncio.create_task(jobs.work(self.ctx, self.application.settings["stopping"])))
 
     async def look_round(self) -> None:
         """Keep the memories of this process fresh."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
-            try:
-                await self.ctx.clock.refresh()
-                await self.ctx.catalogue.refresh(self.ctx.read)
-                await self.conversation.renew_waiting()
-            except Exception as problem:  # noqa: BLE001 - the last resort of a loop that must go on; it is logged
-                log.warning("could not look round", why=type(problem).__name__)
+        await self.ctx.clock.refresh()
+        await self.ctx.catalogue.refresh(self.ctx.read)
+        await self.conversation.renew_waiting()
+
+    async def measure(self) -> None:
+        """Keep the gauges of this process fresh, whoever does the work that they show."""
+        await jobs.measure(self.ctx)
 
     async def stop(self) -> None:
         """Let in nothing new, finish what is under way within 9 s, then close."""
