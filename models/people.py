@@ -10,6 +10,7 @@ from peewee import CharField, ForeignKeyField
 from models.base import DigestField, Row, UtcField
 from models.errors import StartFromYourCourse, StateInvalid
 
+ERASED = "erased"
 OA = "oa"
 WECHAT = "wechat"
 STATE_LIFE = timedelta(seconds=600)
@@ -52,6 +53,11 @@ class Identity(Row):
 
     class Meta:
         indexes = ((("side", "provider", "uid"), True),)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the account is gone from WeChat: only a pseudonym is left of it."""
+        return self.uid.startswith(ERASED)
 
     @classmethod
     def of_openid(cls, openid: str) -> Self | None:

@@ -101,7 +101,7 @@ def lock(db: Database, *, seconds: int) -> None:
             raise
         set_limits(db, lock_timeout=0)
     elif isinstance(db, MySQLDatabase):
-        if db.execute_sql("SELECT GET_LOCK(%s, %s)", (f"wxbot-{LOCK_NAME}", seconds)).fetchone() != (1,):
+        if db.execute_sql("SELECT GET_LOCK(%s, %s)", (lock_name(db), seconds)).fetchone() != (1,):
             raise TimeoutError(BUSY)
         set_limits(db, innodb_lock_wait_timeout=A_DAY)
         db.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {COLLATION}")
@@ -113,12 +113,17 @@ def set_limits(db: Database, **limits: int) -> None:
         db.execute_sql(f"SET SESSION {name} = {value}")
 
 
+def lock_name(db: Database) -> str:
+    """MariaDB's locks are the whole server's, so this one carries the name of the database."""
+    return f"wxbot {db.database}"[:64]
+
+
 def unlock(db: Database) -> None:
     """Let the next migration in."""
     if isinstance(db, PostgresqlDatabase):
         db.execute_sql("SELECT pg_advisory_unlock(%s)", (LOCK_NAME,))
     elif isinstance(db, MySQLDatabase):
-        db.execute_sql("SELECT RELEASE_LOCK(%s)", (f"wxbot-{LOCK_NAME}",))
+        db.execute_sql("SELECT RELEASE_LOCK(%s)", (lock_name(db),))
 
 
 def missing_migrations(db: Database) -> list[str]:

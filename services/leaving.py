@@ -4,10 +4,10 @@ from models.delivery import ChatNotice, ChatQuestion
 from models.errors import StateInvalid
 from models.links import Link, LinkAttempt, RefundWaiver
 from models.orders import Purchase
-from models.people import Identity, Person, Session, SignInState
+from models.people import ERASED, Identity, Person, Session, SignInState
 from services import inbox
 from services.env import Env
-from services.people import ERASED, ours
+from services.people import ours
 
 NICKNAME_REVOKED = "205"
 

@@ -11,7 +11,6 @@ from services import outbox, people
 from services.context import Context
 from services.env import Env
 
-ERASED = "erased"
 STILL_ANSWERED = timedelta(seconds=60)  # WeChat sends a message again for some 15 s
 KEPT = timedelta(days=30)
 log = structlog.get_logger()
@@ -20,7 +19,7 @@ log = structlog.get_logger()
 def tell(env: Env, *, person_id: int, text: str) -> None:
     """Write to a person in the account's chat, as soon as WeChat allows it."""
     identity = Identity.get_or_none(person=person_id, side=OA, provider=WECHAT)
-    if identity is None or identity.uid.startswith(ERASED):
+    if identity is None or identity.has_left:
         return
     notice = ChatNotice.create(identity=identity, text=text, created_at=env.now)
     outbox.enqueue(env, kind=outbox.NOTICE, subject=notice.id, lane=f"chat:{identity.id}")

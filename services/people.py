@@ -28,7 +28,6 @@ from services.env import Env
 log = structlog.get_logger()
 LOOKS_FOR_THE_FIRST = 20
 LOOK_EVERY_SECONDS = 0.2
-ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ def unfollow(env: Env, *, openid: str) -> None:
 def openid_of(person_id: int) -> str:
     """The openid of a person at our own account; raises NotFound for one who left."""
     identity = Identity.get_or_none(person=person_id, side=OA, provider=WECHAT)
-    if identity is None or identity.uid.startswith(ERASED):
+    if identity is None or identity.has_left:
         raise NotFound
     return identity.uid
 
