@@ -65,7 +65,7 @@ def test_a_migration_may_take_longer_than_any_page(limited):
 
 TAKES = {
     "postgresql": f"SELECT pg_advisory_lock({database.LOCK_NAME})",
-    "mariadb": f"SELECT GET_LOCK('wxbot-{database.LOCK_NAME}', 0)",
+    "mariadb": "SELECT GET_LOCK(CONCAT('wxbot ', DATABASE()), 0)",
 }
 
 
