@@ -9,7 +9,14 @@ from tornado.ioloop import IOLoop
 from services import database
 from tests.databases import Migrate
 
-pytest_plugins = ["tests.fixtures_databases", "tests.left_out", "tests.browser", "tests.site"]
+pytest_plugins = [
+    "tests.fixtures_databases",
+    "tests.left_out",
+    "tests.browser",
+    "tests.site",
+    "tests.commands",
+    "tests.serving",
+]
 
 
 @pytest.fixture

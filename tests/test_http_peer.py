@@ -349,6 +349,21 @@ async def test_closing_lets_a_call_in_flight_end_and_takes_no_new_one() -> None:
 
 
 @pytest.mark.gen_test
+async def test_closing_in_a_hurry_cuts_a_call_that_hangs_and_says_so(caplog) -> None:
+    async with stand_in(lambda _: HANG) as remote, peer_of(remote, total_seconds=30) as peer:
+        waiting = asyncio.ensure_future(down(peer))
+        gone = asyncio.ensure_future(peer.call("GET", "/", operation="test"))
+        await remote.has_seen(2)
+        gone.cancel()
+        await asyncio.wait_for(peer.close(0.01), 1)
+        problem = await waiting
+        assert (problem.code, problem.unknown) == ("cut", True)
+        await peer.close()
+        await asyncio.sleep(0.01)
+    assert caplog.records == [], "no timer of the calls is left"
+
+
+@pytest.mark.gen_test
 async def test_how_long_to_wait_is_passed_on_when_they_say_it_in_seconds() -> None:
     said = {"7": 7, "999999": 3600, "Wed, 21 Oct 2026 07:28:00 GMT": None, "²": None, "-1": None}
     async with stand_in(lambda _: answer()) as remote, peer_of(remote) as peer:

@@ -9,56 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.netutil import bind_sockets
 
-from tests.server_process import free_port
+from tests.serving import Place, children_of, is_alive
 from tests.site import COURSE
 
-pytest_plugins = ["tests.commands"]
 gen = pytest.mark.gen_test(timeout=90)
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
-
-
-class Place:
-    """Where a serving command can be reached."""
-
-    def __init__(self) -> None:
-        self.listen = f"127.0.0.1:{free_port()}"
-        self.url = f"http://{self.listen}"
-
-    async def ask(self, path: str, **how):
-        """One request on a connection of its own; None while nobody answers."""
-        client = AsyncHTTPClient(force_instance=True)
-        try:
-            return await client.fetch(HTTPRequest(f"{self.url}{path}", **how), raise_error=False)
-        except OSError:
-            return None
-        finally:
-            client.close()
-
-    async def is_up(self, served) -> None:
-        """Wait until it is ready to serve."""
-        while (answer := await self.ask("/readyz")) is None or answer.code != 200:
-            assert served.process.poll() is None, served.said()[-2000:]
-            await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-def place() -> Place:
-    """A free address."""
-    return Place()
-
-
-@pytest.fixture
-def serve(running, place, database_url):
-    """`serve(*options, setting=…)` on that address and the test's database."""
-
-    def start(*options: str, **settings):
-        settings = {"listen": place.listen, "base_url": place.url, "database_url": database_url} | settings
-        return running("serve", *options, **settings)
-
-    return start
 
 
 @gen
@@ -83,13 +40,6 @@ async def test_either_signal_ends_it_quickly_when_nothing_is_under_way(serve, pl
     served.process.send_signal(how)
     assert await served.ends() == 0
     assert time.monotonic() - began < 3
-
-
-@pytest.fixture
-def beside_sandbox(site):
-    """Settings of a second serving process beside the same sandbox and rows as the site's own."""
-    kept = site.settings()
-    return {name: value for name, value in kept.items() if name not in {"base_url", "database_url"}}
 
 
 @SQLITE
@@ -169,16 +119,6 @@ async def test_a_clock_that_does_not_tell_the_time_is_one_line(site, serve, answ
     served = serve(clock_url=clock_url)
     assert await served.ends() == 1
     assert served.said() == f"Error: WXBOT_CLOCK_URL {clock_url} does not tell the time\n"
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that this one has started."""
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_alive(pid: int) -> bool:
-    """Whether there is such a process."""
-    return Path(f"/proc/{pid}").exists()
 
 
 async def seen_by(place: Place, times: int) -> float:

@@ -22,8 +22,9 @@ from services.context import Context
 from services.purchases_file import BadFile
 from services.qr import NoFont
 from wxbot import commands, logs, processes, reality
-from wxbot.server import Server, build_context, close_context
+from wxbot.server import LAST_SECONDS, Server, build_context, close_context, wind_down
 
+MOST_SECONDS = 9.5
 ONE_LINE = (BadSettings, BadFile, LiveSettings, NoFont, RemoteError, PeeweeException, OSError)
 
 
@@ -132,10 +133,16 @@ async def serve_until_told(
 
 
 def told_to_stop() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT."""
+    """Set by SIGTERM or SIGINT; from then on the process has its ten seconds, whatever hangs."""
     told = asyncio.Event()
+
+    def stop() -> None:
+        if not told.is_set():
+            told.set()
+            processes.end_within(MOST_SECONDS)
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, told.set)
+        asyncio.get_running_loop().add_signal_handler(name, stop)
     return told
 
 
@@ -146,15 +153,18 @@ def worker() -> None:
     check_tables(config)
     logs.set_up(config.log_level)
 
-    async def whole() -> None:
-        told, ctx = told_to_stop(), context_of(config)
-        working = asyncio.create_task(jobs.work(ctx, told))
-        await told.wait()
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-        await close_context(ctx)
+    asyncio.run(work_until_told(config))
 
-    asyncio.run(whole())
+
+async def work_until_told(config: Config) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is under way."""
+    told, ctx = told_to_stop(), context_of(config)
+    working = asyncio.create_task(jobs.work(ctx, told))
+    await told.wait()
+    await wind_down(ctx, working.done)
+    working.cancel()
+    await asyncio.wait([working], timeout=LAST_SECONDS)
+    await close_context(ctx)
 
 
 @main.command()

@@ -184,6 +184,11 @@ class PushDoor:
         work.add_done_callback(self._tasks.discard)
         work.add_done_callback(ended)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no work and no late answer is under way."""
+        return not self._tasks
+
     async def drain(self, seconds: float) -> int:
         """Wait for running work and late answers; cancel what is left and return how many that were."""
         loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ import socket
 import subprocess  # nosec B404 - it starts our own command alone
 import sys
 import tempfile
+import threading
 import time
 
 import structlog
@@ -57,6 +58,22 @@ class Processes:
                 return self.watch() or 1
             self.start_one()
         return 0 if self.stopping else 1
+
+
+def end_within(seconds: float) -> None:
+    """End this process after so many seconds, if it has not ended by itself.
+
+    A thread that hangs in a database or in a look-up of a name would keep Python from it for ever.
+    """
+    watchdog = threading.Timer(seconds, give_up)
+    watchdog.daemon = True
+    watchdog.start()
+
+
+def give_up() -> None:
+    """The end, without waiting for anybody; what was acknowledged is in the database."""
+    log.error("ended without what hangs")
+    os._exit(0)
 
 
 def supervise(sockets: list[socket.socket], number: int, options: list[str]) -> int:

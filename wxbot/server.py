@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import structlog
@@ -32,7 +34,10 @@ from wxbot.replies import Conversation
 BODY_MOST = 256 * 1024
 LOOK_EVERY_SECONDS = 1.0
 MEASURE_EVERY_SECONDS = 15.0
-DRAIN_SECONDS = 9.0
+DRAIN_SECONDS = 6.5  # together with the three below not above 9: ten is promised
+SETTLE_SECONDS = 1.0
+LAST_SECONDS = 0.25
+CLOSE_SECONDS = 1.0
 YEAR_SECONDS = 31_536_000
 JWEIXIN = "https://res.wx.qq.com"
 log = structlog.get_logger()
@@ -139,6 +144,7 @@ class Server:
         self.http = HTTPServer(site, max_body_size=BODY_MOST, body_timeout=10, idle_connection_timeout=60)
         self.with_worker = with_worker
         self.tasks: list[asyncio.Task[None]] = []
+        self.working: asyncio.Task[None] | None = None
 
     def codec(self) -> PushCodec:
         """Opens and seals pushes with the account's keys."""
@@ -161,7 +167,7 @@ class Server:
         rounds = [(LOOK_EVERY_SECONDS, self.look_round), (MEASURE_EVERY_SECONDS, self.measure)]
         self.tasks = [asyncio.create_task(again_and_again(*one)) for one in rounds]
         if self.with_worker:
-            self.tasks.append(asyncio.create_task(jobs.work(self.ctx, self.application.settings["stopping"])))
+            self.working = asyncio.create_task(jobs.work(self.ctx, self.application.settings["stopping"]))
 
     async def look_round(self) -> None:
         """Keep the memories of this process fresh."""
@@ -173,26 +179,53 @@ class Server:
         """Keep the gauges of this process fresh, whoever does the work that they show."""
         await jobs.measure(self.ctx)
 
+    def is_idle(self) -> bool:
+        """Whether no request, push or delivery is under way."""
+        is_working = self.working is not None and not self.working.done()
+        return not self.ctx.in_flight and not is_working and (self.door is None or self.door.is_idle)
+
     async def stop(self) -> None:
-        """Let in nothing new, finish what is under way within 9 s, then close."""
+        """Let in and begin nothing new, finish what is under way, then close: all of it within 9 s."""
         self.application.settings["stopping"].set()
         self.http.stop()
-        until = asyncio.get_running_loop().time() + DRAIN_SECONDS
-        while self.ctx.in_flight and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - many ways to end
-            await asyncio.sleep(0.02)
+        await wind_down(self.ctx, self.is_idle)
         if self.door:
-            await self.door.drain(max(0.1, until - asyncio.get_running_loop().time()))
-        for task in self.tasks:
+            await self.door.drain(0)
+        tasks = [*self.tasks, *([self.working] if self.working else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.http.close_all_connections()
+        await asyncio.wait(tasks, timeout=LAST_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.http.close_all_connections(), LAST_SECONDS)
         await close_context(self.ctx)
 
 
-async def close_context(ctx: Context) -> None:
-    """Give back connections and threads."""
-    await ctx.wechat.close()
+async def wind_down(ctx: Context, is_idle: Callable[[], bool]) -> None:
+    """Wait for what is under way; calls that hang are then cut, and who waits for them has a moment to settle."""
+    until = asyncio.get_running_loop().time() + DRAIN_SECONDS
+    await quiet(is_idle, until)
     for peer in ctx.peers:
-        await peer.close()
-    await ctx.redis.aclose()
-    await asyncio.to_thread(ctx.threads.close)
+        await peer.close(0)
+    await quiet(is_idle, until + SETTLE_SECONDS)
+
+
+async def quiet(is_idle: Callable[[], bool], until: float) -> None:
+    """Return when nothing is under way, at the latest at that moment of the loop's clock."""
+    while not is_idle() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - many ways to end
+        await asyncio.sleep(0.02)
+
+
+async def close_context(ctx: Context) -> None:
+    """Give back connections and threads; what does not end within a second is left to the end of the process."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await ctx.wechat.close()
+            for peer in ctx.peers:
+                await peer.close(0)
+            await ctx.redis.aclose()
+            closing = threading.Thread(target=ctx.threads.close, daemon=True)  # one of a pool would be waited for
+            closing.start()
+            while closing.is_alive():  # noqa: ASYNC110 - a thread sets no event of the loop
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        log.warning("left behind what did not end in time")
