@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 
 import structlog
 from prometheus_client import multiprocess
@@ -32,13 +33,19 @@ class Processes:
         child = subprocess.Popen(self.command, pass_fds=self.fds, env=self.surroundings)  # noqa: S603  # nosec B603 - our own command
         self.running[child.pid] = (child, time.monotonic())
         if self.stopping:  # told to stop while it was being started
-            child.send_signal(signal.SIGTERM)
+            self.tell(child.pid)
 
     def stop(self, *_signal: object) -> None:
         """Tell every child; each drains by itself."""
         self.stopping = True
-        for child, _ in self.running.values():
-            child.send_signal(signal.SIGTERM)
+        for pid in self.running:
+            self.tell(pid)
+
+    @staticmethod
+    def tell(pid: int) -> None:
+        """SIGTERM; not by `Popen.send_signal`, which also looks whether it has ended: `watch` would miss that end."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
     def watch(self) -> int:
         """Until the last child has ended; 0 when that was asked for.
@@ -47,13 +54,13 @@ class Processes:
         """
         while self.running:
             pid, status = os.wait()
-            _, since = self.running.pop(pid)
+            child, since = self.running.pop(pid)
+            child.returncode = os.waitstatus_to_exitcode(status)
             multiprocess.mark_process_dead(pid, self.metrics_dir)
             if self.stopping:
                 continue
-            code = os.waitstatus_to_exitcode(status)
-            log.error("a serving process ended", status=code)
-            if code > 0 and time.monotonic() - since < LEAST_LIFE_SECONDS:
+            log.error("a serving process ended", status=child.returncode)
+            if child.returncode > 0 and time.monotonic() - since < LEAST_LIFE_SECONDS:
                 self.stop()
                 return self.watch() or 1
             self.start_one()
