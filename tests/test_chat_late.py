@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from clients.wechat_heard import Heard
 from models.delivery import ChatNotice
 from sandbox.wechat_chat import TWO_DAYS
 from services import notices
@@ -65,6 +66,17 @@ async def test_a_slow_answer_also_reaches_whom_nobody_knows_yet(site):
     await says_slowly(site, "解绑")
     await site.delivers()
     assert ["不需要解绑" in text for text in customer_messages(site)] == [True]
+
+
+@gen
+@ONLY_SQLITE
+async def test_a_regret_for_one_copy_does_not_hide_what_another_has_done(site):
+    await signed_in_follower(site)
+    heard = Heard("gh_1", site.phone().openid, 1, "text", "1", content="确认解绑")
+    for text in ("刚才没有办成。", "已解除。", "刚才没有办成。", "已解除。"):
+        await site.server.conversation.late(heard, text)
+    await site.delivers()
+    assert customer_messages(site) == ["刚才没有办成。", "已解除。"]
 
 
 class SlowThenAway(Away, Gated):

@@ -107,12 +107,15 @@ class Conversation:
             return words.try_later()
 
     async def late(self, heard: Any, said: Said) -> None:
-        """Send by customer-service message what came too late to be the answer; once, however many copies waited."""
+        """Send by customer-service message what came too late to be the answer; once, however many copies waited.
+
+        Of copies one may fail and another not: both words are sent then, or a regret would hide what was done.
+        """
         if not isinstance(said, str):
             return
         tell = partial(tell_late, heard.from_user, said)
         try:
-            await self.ctx.transact(inbox.once, source=LATE, key=key_of(heard), act=tell)
+            await self.ctx.transact(inbox.once, source=LATE, key=key_of(heard, said), act=tell)
         except (TooBusy, PeeweeException):  # nowhere to keep it, so there is this one chance
             await self.ctx.wechat.send_text(heard.from_user, said)
 
@@ -192,10 +195,10 @@ def text_of(heard: Any) -> str | None:
     return heard.content if heard.kind == "text" else heard.fields.get("Recognition") or None
 
 
-def key_of(heard: Any) -> str:
-    """What tells this message or event from every other."""
+def key_of(heard: Any, said: str = "") -> str:
+    """What tells this message or event, or what was said to it, from every other."""
     detail = heard.fields.get("RevokeInfo", "")  # he may take back several authorisations in one second
-    return inbox.key_of(sender=heard.from_user, message=heard.once_key, detail=detail)
+    return inbox.key_of(sender=heard.from_user, message=heard.once_key, detail=detail + said)
 
 
 def tell_late(openid: str, text: str, env: Env) -> str:
