@@ -83,7 +83,7 @@ class ChatNotice(Row):
     created_at = UtcField()
     sent_at = UtcField(null=True)
     held_at = UtcField(null=True, index=True)
-    shown_at = UtcField(null=True)
+    shown_at = UtcField(null=True, index=True)
 
 
 class ChatQuestion(Row):

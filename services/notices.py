@@ -1,8 +1,11 @@
 """Customer-service messages: sent through the outbox; what WeChat does not let through waits for his next word."""
 
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
+from peewee import Case, fn
 
 from clients.errors import RemoteRefused
 from models.delivery import ChatNotice
@@ -13,6 +16,10 @@ from services.env import Env
 
 STILL_ANSWERED = timedelta(seconds=60)  # WeChat sends a message again for some 15 s
 KEPT = timedelta(days=30)
+OVERLAP = timedelta(seconds=60)  # commits come later than the moments they hold, and clocks differ
+READ_ALL_EVERY = timedelta(hours=1)
+MOST_READERS = 100_000
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 log = structlog.get_logger()
 
 
@@ -67,14 +74,59 @@ def hold(env: Env, *, notice_id: int) -> None:
     ChatNotice.update(held_at=env.now).where(ChatNotice.id == notice_id).execute()
 
 
-def waiting_openids(env: Env) -> set[str]:
-    """Who has something to read at his next message, or has read it just now; small, kept in memory by the chat.
+class Readers:
+    """Who has something to read at his next message, or has read it just now: in memory, for the hot path of the chat.
 
-    The latter because a message that comes again must be answered alike, on whichever process it arrives.
+    The latter because a message that comes again must be answered alike, on whichever process it arrives. A look reads
+    what has changed since the last one; an hourly one reads all, at most MOST_READERS, and lets go what is over.
     """
-    lately = ChatNotice.shown_at > env.now - STILL_ANSWERED
-    held = ChatNotice.held_at.is_null(False) & (ChatNotice.shown_at.is_null() | lately)
-    return {uid for (uid,) in ChatNotice.select(Identity.uid).join(Identity).where(held).tuples()}
+
+    def __init__(self) -> None:
+        self.openids: set[str] = set()
+        self._until: dict[str, datetime] = {}
+        self._looked_at, self._read_all_at = LONG_AGO, LONG_AGO - READ_ALL_EVERY
+
+    async def refresh(self, read: Callable[..., Awaitable[Any]]) -> None:
+        """Look again; `read` runs a service that changes nothing."""
+        is_whole = self._looked_at - self._read_all_at >= READ_ALL_EVERY
+        now, found = await read(held_since, since=LONG_AGO if is_whole else self._looked_at - OVERLAP)
+        if is_whole:
+            self.openids.clear()
+            self._until.clear()
+            self._read_all_at = now
+        self._looked_at = now
+        for openid, is_unread, shown_at in found:
+            self._note(openid, None if is_unread else shown_at)
+        self._drop_read(now)
+
+    def _note(self, openid: str, shown_at: datetime | None) -> None:
+        if shown_at is not None:
+            self._until[openid] = shown_at + STILL_ANSWERED
+        else:
+            self._until.pop(openid, None)
+        if len(self.openids) < MOST_READERS:
+            self.openids.add(openid)
+
+    def _drop_read(self, now: datetime) -> None:
+        for openid in [one for one, until in self._until.items() if until <= now]:
+            del self._until[openid]
+            self.openids.discard(openid)
+
+
+def held_since(env: Env, *, since: datetime) -> tuple[datetime, list[tuple[str, bool, datetime | None]]]:
+    """Now, and for each openid with a notice held or shown since then: is one unread, when was the last one shown?
+
+    What is held for longer than 30 days waits for nobody any more.
+    """
+    new = ChatNotice.alias()
+    whose = new.select(new.identity).where((new.held_at > since) | (new.shown_at > since))
+    if not whose.exists():  # as in most seconds
+        return env.now, []
+    unread = fn.MAX(Case(None, [(ChatNotice.shown_at.is_null(), 1)], 0))
+    rows = ChatNotice.select(Identity.uid, unread, fn.MAX(ChatNotice.shown_at)).join(Identity)
+    rows = rows.where(ChatNotice.held_at > env.now - KEPT, ChatNotice.identity.in_(whose)).group_by(Identity.uid)
+    found = rows.order_by(fn.MAX(ChatNotice.held_at).desc()).limit(MOST_READERS).tuples()
+    return env.now, [(uid, bool(unread), shown_at) for uid, unread, shown_at in found]
 
 
 def waiting_for(openid: str) -> list[ChatNotice]:
@@ -89,6 +141,8 @@ def show(env: Env, notice: ChatNotice) -> bool:
 
 
 def forget_old(env: Env) -> int:
-    """Delete what was sent or shown long ago; how many."""
+    """Delete what was sent or shown long ago, and what was held for as long without a word from him; how many."""
+    before = env.now - KEPT
     told = ChatNotice.sent_at.is_null(False) | ChatNotice.shown_at.is_null(False)
-    return ChatNotice.delete().where(told, ChatNotice.created_at < env.now - KEPT).execute()
+    over = (told & (ChatNotice.created_at < before)) | (ChatNotice.held_at < before)
+    return ChatNotice.delete().where(over).execute()

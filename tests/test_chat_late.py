@@ -215,6 +215,6 @@ async def test_news_that_was_told_long_ago_is_forgotten(site, clock):
     await tell(site, "退款已到账。", "代金券已发放。")
     await one(site, "帮助")
     await tell(site, "还没有读过。")
-    clock.forward(days=31)
+    clock.forward(days=29)
     assert await site.ctx.transact(notices.forget_old) == 2
     assert await site.ctx.read(lambda _: [notice.text for notice in ChatNotice.select()]) == ["还没有读过。"]

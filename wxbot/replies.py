@@ -34,7 +34,8 @@ class Conversation:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.base_url = ctx.config.base_url
-        self.waiting: set[str] = set()
+        self.readers = notices.Readers()
+        self.waiting = self.readers.openids
         self.plain = {
             words.HELP: words.help_text(self.base_url),
             words.UNKNOWN: words.unknown(self.base_url),
@@ -43,7 +44,7 @@ class Conversation:
 
     async def renew_waiting(self) -> None:
         """Look who has something to read."""
-        self.waiting = await self.ctx.read(notices.waiting_openids)
+        await self.readers.refresh(self.ctx.read)
 
     def hear(self, heard: Any) -> Said | Awaitable[Said]:
         """The answer, or an awaitable of it; raises Busy when an effect cannot be done now."""
