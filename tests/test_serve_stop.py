@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -51,12 +52,15 @@ def hanging(private_server, migrate):
 
     def hang() -> None:
         stopped.extend([server.process.pid, *children_of(server.process.pid)])
+        send(signal.SIGSTOP)
+
+    def send(what: signal.Signals) -> None:
         for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+            with suppress(ProcessLookupError):  # a process of the server that has ended meanwhile
+                os.kill(pid, what)
 
     yield url, hang
-    for pid in stopped:
-        os.kill(pid, signal.SIGCONT)
+    send(signal.SIGCONT)
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
