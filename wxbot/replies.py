@@ -8,17 +8,14 @@ import structlog
 from peewee import PeeweeException
 
 from models.errors import TooBusy
-from models.links import Link
 from models.people import Identity
-from services import access, inbox, leaving, links, notices, people, questions
+from services import access, inbox, leaving, notices, people
 from services.context import Context
 from services.env import Env
-from wxbot import words
+from wxbot import unlinking, words
 from wxbot.callback import Busy, Said
 
-UNLINK = "unlink"
 LATE = "late"
-CHOOSE = "unlink_choice"
 MENU = {"COURSES": words.COURSES, "PLANETS": words.PLANETS, "HELP": words.HELP, "UNLINK": words.UNLINK}
 LISTS = {words.COURSES, words.PLANETS}
 Act = Callable[[Env], str]
@@ -135,10 +132,10 @@ class Conversation:
         if topic in LISTS:
             return self.listing(env, openid=openid, topic=topic)
         if topic == words.UNLINK:
-            return ask_unlink(env, openid)
+            return unlinking.ask(env, openid)
         if topic == words.CONFIRM_UNLINK:
-            return confirm_unlink(env, openid)
-        return choose_link(env, openid, number) or self.plain[words.UNKNOWN]
+            return unlinking.confirm(env, openid)
+        return unlinking.choose(env, openid, number) or self.plain[words.UNKNOWN]
 
     def listing(self, env: Env, *, openid: str, topic: str) -> str:
         """His courses, or his courses with the state of their planets."""
@@ -211,50 +208,3 @@ def tell_late(openid: str, text: str, env: Env) -> str:
 def named(heard: Any) -> str:
     """Whose data an authorisation event is about."""
     return heard.fields.get("OpenID", "") or heard.from_user
-
-
-def links_of(openid: str) -> tuple[Identity | None, list[Link]]:
-    """Who writes, and his links."""
-    identity = Identity.of_openid(openid)
-    return identity, links.active_links(identity.person_id) if identity else []
-
-
-def ask_unlink(env: Env, openid: str) -> str:
-    """解绑: say what it means, or ask which link is meant."""
-    identity, mine = links_of(openid)
-    if not mine:
-        return words.nothing_to_unlink()
-    if len(mine) == 1:
-        questions.ask(env, identity=identity, topic=UNLINK, choices=[mine[0].id])
-        return words.unlink_means(mine[0].display_name)
-    questions.ask(env, identity=identity, topic=CHOOSE, choices=[link.id for link in mine])
-    return words.choose_link([link.display_name for link in mine])
-
-
-def choose_link(env: Env, openid: str, number: int) -> str | None:
-    """A number after the list: say what unlinking that one means; None when no list was shown."""
-    identity, mine = links_of(openid)
-    choices = questions.choices_of(env, identity=identity, topic=CHOOSE) if identity else []
-    if not choices:
-        return None
-    if not 1 <= number <= len(choices):
-        return words.wrong_number(len(choices))
-    chosen = [link for link in mine if link.id == choices[number - 1]]
-    if not chosen:
-        return words.question_over()
-    questions.ask(env, identity=identity, topic=UNLINK, choices=[chosen[0].id])
-    return words.unlink_means(chosen[0].display_name)
-
-
-def confirm_unlink(env: Env, openid: str) -> str:
-    """确认解绑: do it, if it was asked for within five minutes."""
-    identity, mine = links_of(openid)
-    if not mine:
-        return words.nothing_to_unlink()
-    choices = questions.take(env, identity=identity, topic=UNLINK)
-    chosen = [link for link in mine if link.id in choices]
-    if not chosen:
-        return words.question_over()
-    who = f"person:{identity.person_id}"
-    links.unlink(env, link_id=chosen[0].id, person_id=identity.person_id, who=who, reason="chat")
-    return words.unlinked(chosen[0].display_name)
