@@ -1,6 +1,7 @@
 """The heart: from the click on 星球 to a link, and back."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from models import audit
 from models.access import Grant
@@ -31,6 +32,7 @@ from services import access, memberships, people
 from services.env import Env
 
 LINKED = "linked"
+ATTEMPTS_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,3 +234,9 @@ def unlink(env: Env, *, link_id: int, person_id: int, who: str, reason: str) -> 
     for membership in link.memberships.where(Membership.active_grant.is_null(False)):
         memberships.end(env, membership, reason="unlink")
     audit.record(at=env.now, who=who, action="unlink", subject=f"link:{link.id}", reason=reason)
+
+
+def forget_old_attempts(env: Env) -> int:
+    """Delete hand-overs that led to no link, and the marks of the person in them, after a month; how many."""
+    vain = LinkAttempt.link.is_null() & (LinkAttempt.created_at < env.now - ATTEMPTS_KEPT)
+    return LinkAttempt.delete().where(vain).execute()

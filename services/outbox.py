@@ -18,6 +18,7 @@ from services.env import Env
 
 MEMBERSHIP = "membership"
 NOTICE = "notice"
+TOLD_KEPT = timedelta(days=30)
 NOT_ACCEPTED = {"invalid_client", "http_401", "http_403"}
 LEASE = timedelta(seconds=60)
 AT_ONCE = 8
@@ -231,3 +232,9 @@ def retry(env: Env, *, item_id: int | None) -> int:
     chosen = waiting if item_id is None else waiting & (OutboxItem.id == item_id)
     again = {"due_at": env.now, "attempts": 0, "gave_up_at": None}
     return OutboxItem.update(**again).where(chosen).execute()
+
+
+def forget_told(env: Env) -> int:
+    """Delete items of news that was told a month ago; how many. Those of memberships stay: `verify` asks for them."""
+    told = (OutboxItem.kind == NOTICE) & (OutboxItem.done_at < env.now - TOLD_KEPT)
+    return OutboxItem.delete().where(told, OutboxItem.done >= OutboxItem.wanted).execute()

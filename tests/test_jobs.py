@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from models.delivery import JobLease
+from models.delivery import JobLease, OutboxItem
+from models.links import LinkAttempt
 from services import jobs, outbox
 from tests.test_outbox import Planet, beside, item_of, untold
 
@@ -118,3 +119,24 @@ async def test_every_serving_process_measures(site):
     assert REGISTRY.get_sample_value("wxbot_links_active") == 1
     assert REGISTRY.get_sample_value("wxbot_outbox_undelivered", {"state": "waiting"}) == 1
     assert REGISTRY.get_sample_value("wxbot_outbox_oldest_seconds") == 60
+
+
+@gen
+async def test_what_is_of_no_use_any_more_is_deleted_and_the_rest_is_kept(site):
+    await site.buys("anna")
+    await site.at_planet("anna")  # a hand-over that leads nowhere
+    await site.links("anna")
+    await site.phone("anna").follow()
+    while await site.delivers():
+        pass
+
+    async def kept() -> tuple[int, int]:
+        return await site.ctx.read(lambda _env: (LinkAttempt.select().count(), OutboxItem.select().count()))
+
+    site.clock.forward(days=30)
+    await jobs.tidy(site.ctx)
+    assert await kept() == (2, 2), "a month is not over"
+    site.clock.forward(seconds=1)
+    await jobs.tidy(site.ctx)
+    assert await kept() == (1, 1), "the link's own attempt and the membership's own item stay"
+    assert await site.broken() == []
