@@ -175,14 +175,14 @@ def check_calm(answer: Answer, what: object) -> None:
 def watched() -> Iterator[io.StringIO]:
     """Everything that is logged meanwhile, as it would stand in the file; a fault of ours fails the test."""
     root = logging.getLogger()
-    kept = (root.handlers, root.level)
-    logs.set_up("info")
+    kept, before = (root.handlers, root.level), structlog.get_config()
+    logs.set_up("info", for_good=False)
     written = io.StringIO()
     root.handlers[0].setStream(written)
     try:
         yield written
     finally:
         root.handlers, root.level = kept
-        structlog.reset_defaults()
+        structlog.configure(**before)
     for line in written.getvalue().splitlines():
         assert "request failed" not in line and "Traceback" not in line, line

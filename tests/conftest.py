@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from tornado.ioloop import IOLoop
 
 from services import database
@@ -17,6 +18,15 @@ pytest_plugins = [
     "tests.commands",
     "tests.serving",
 ]
+
+# Plain lines: the renderer for terminals draws every fault with all its values, which takes seconds.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ]
+)
 
 
 @pytest.fixture

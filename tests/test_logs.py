@@ -18,12 +18,13 @@ gen = pytest.mark.gen_test(timeout=60)
 def lines():
     """Everything that this process logs, as it would stand in the file."""
     root, kept = logging.getLogger(), (logging.getLogger().handlers, logging.getLogger().level)
-    logs.set_up("debug")
+    before = structlog.get_config()
+    logs.set_up("debug", for_good=False)
     written = io.StringIO()
     root.handlers[0].setStream(written)
     yield written
     root.handlers, root.level = kept
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def test_a_secret_is_hidden_by_its_name_and_by_its_looks(lines):

@@ -49,8 +49,11 @@ def tidy(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def set_up(level: str) -> None:
-    """Send every log line of the process, also of libraries, through the filter to standard error."""
+def set_up(level: str, *, for_good: bool = True) -> None:
+    """Send every log line of the process, also of libraries, through the filter to standard error.
+
+    `for_good` lets loggers keep what they are given now, which is quicker; a test that puts it back says no.
+    """
     shared = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -62,7 +65,7 @@ def set_up(level: str) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=for_good,
     )
     last = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
