@@ -1,6 +1,7 @@
 """The catalogue, a course, a lesson."""
 
 from h5.base import BaseHandler
+from h5.targets import SLUG
 from models.errors import NotEnrolled, NotFound, NotSignedIn
 from services import access, catalogue
 
@@ -52,9 +53,8 @@ class LessonHandler(BaseHandler):
             raise NotEnrolled
 
 
-SLUG = r"([a-z0-9][a-z0-9-]{0,63})"
 routes = [
     (r"/", CatalogueHandler),
-    (rf"/courses/{SLUG}", CourseHandler),
-    (rf"/courses/{SLUG}/lessons/([0-9]{{1,4}})", LessonHandler),
+    (rf"/courses/({SLUG})", CourseHandler),
+    (rf"/courses/({SLUG})/lessons/([0-9]{{1,4}})", LessonHandler),
 ]

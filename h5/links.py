@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from h5.base import BaseHandler, signed_in
+from h5.targets import SLUG
 from services import handshake, link_views, links
 
 SOON = timedelta(minutes=2)
@@ -91,10 +92,9 @@ class UnlinkHandler(BaseHandler):
         self.see("/me/links")
 
 
-SLUG = r"([a-z0-9][a-z0-9-]{0,63})"
 NUMBER = r"([0-9]{1,18})"
 routes = [
-    (rf"/courses/{SLUG}/planet", PlanetLinkHandler),
+    (rf"/courses/({SLUG})/planet", PlanetLinkHandler),
     (r"/links/callback/([a-z_]{1,32})", CallbackHandler),
     (rf"/links/attempts/{NUMBER}", AttemptHandler),
     (r"/me/links", MyLinksHandler),

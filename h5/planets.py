@@ -1,6 +1,7 @@
 """A planet's own page, behind the pinned post's QR."""
 
 from h5.base import BaseHandler
+from h5.targets import SLUG
 from models.errors import NotFound
 
 
@@ -18,4 +19,4 @@ class PlanetHandler(BaseHandler):
         self.page("planet.html", planet=courses[0].planet, courses=courses)
 
 
-routes = [(r"/planets/([a-z0-9][a-z0-9-]{0,63})", PlanetHandler)]
+routes = [(rf"/planets/({SLUG})", PlanetHandler)]
