@@ -9,6 +9,7 @@ VENV := .venv
 RUN := $(VENV)/ready-to-run
 DEV := $(VENV)/ready-to-test
 PAGES := node_modules/.ready
+PEERS := node_modules/.ready-to-test
 UV := $(VENV)/bin/uv
 # uv is some twenty times faster; where it cannot be had, pip does the same work from the same hashes.
 INSTALL = if [ -x $(UV) ]; then $(UV) pip install --quiet --python $(VENV)/bin/python $(1); \
@@ -22,7 +23,7 @@ say = @printf '==> %s\n' $(1)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check format lock clean pages
+.PHONY: help run install test soak check format lock clean pages peers
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +33,13 @@ run: $(RUN) pages ## run the product beside a pretend WeChat and planet; Ctrl-C 
 
 install: $(RUN) pages ## what a server needs: environment and stylesheet, nothing started
 
-test: $(DEV) pages ## run every test this machine can run; ARGS="--databases=sqlite -k words" for fewer
+test: $(DEV) peers ## run every test this machine can run; ARGS="--databases=sqlite -k words" for fewer
 	$(call say,"tests; what is left out is told at the end")
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+soak: $(DEV) peers ## every round of the races, kills and fuzzes of which `make test` runs a sample; takes hours
+	$(call say,"soak: all rounds")
+	@$(VENV)/bin/python -m pytest --soak -m soak $(ARGS)
 
 check: $(DEV) ## lint, format, security patterns, arrows between the layers
 	$(call say,"ruff check"); $(VENV)/bin/ruff check .
@@ -85,12 +90,19 @@ $(DEV): requirements-dev.lock pyproject.toml | $(VENV)/ready
 	@$(call INSTALL,$(OURSELVES))
 	@touch $(RUN) $@
 
+NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --silent
 ifeq ($(shell command -v npm),)
-pages:
+pages peers:
 	$(call say,"npm is not here: the pages use their own small stylesheet instead of WeUI")
 else
 pages: $(PAGES)
+peers: $(PEERS)
 $(PAGES): package-lock.json
 	$(call say,"stylesheet of the pages")
-	@npm ci --ignore-scripts --no-audit --no-fund --silent && touch $@
+	@$(NPM_CI) --omit=dev && touch $@
+
+# What others wrote for WeChat in JavaScript: the tests let it loose on the sandbox.
+$(PEERS): package-lock.json
+	$(call say,"stylesheet of the pages, and the clients that the tests use")
+	@$(NPM_CI) && touch $(PAGES) $@
 endif

@@ -13,6 +13,7 @@ from tests.databases import Migrate
 pytest_plugins = [
     "tests.fixtures_databases",
     "tests.left_out",
+    "tests.soak",
     "tests.browser",
     "tests.site",
     "tests.commands",
