@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from prometheus_client import REGISTRY
-from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 from wechatpy.crypto import WeChatCrypto
 
 from clients.wechat_crypto import PushCodec
 from wxbot.callback import PushDoor
-from wxbot.delegate import PushSite
+from wxbot.delegate import PUSH_PATH, PushSite
+from wxbot.quick_http import QuickServer
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "mp_vectors.json").read_text("utf-8"))["vectors"]
 GOOD = [vector for vector in VECTORS if vector["kind"] == "mp_safe_decrypt"]
@@ -137,8 +137,8 @@ class Talk:
 class Served:
     """A real server on loopback, spoken to byte by byte."""
 
-    def __init__(self, port: int, talk: Talk, door: PushDoor) -> None:
-        self.port, self.talk, self.door = port, talk, door
+    def __init__(self, port: int, talk: Talk, door: PushDoor, server: QuickServer) -> None:
+        self.port, self.talk, self.door, self.server = port, talk, door, server
 
     async def raw(self, sent: bytes, *, within: float = 2.0) -> bytes:
         """All the server says until it closes."""
@@ -178,11 +178,12 @@ async def serving(
     door_timing = {name: timing.pop(name) for name in ("answer_within",) if name in timing}
     door = PushDoor(codec or new_codec(), talk, lambda: NOW, **door_timing)
     application = Application(list(routes), log_function=lambda handler: None)
-    server = HTTPServer(PushSite(application, door, lambda: NOW, **timing))
+    idle = {"quick_path": PUSH_PATH, "idle_seconds": timing.pop("idle_seconds", 60)}
+    server = QuickServer(PushSite(application, door, lambda: NOW, **timing), **idle)
     listening, port = bind_unused_port()
     server.add_socket(listening)
     try:
-        yield Served(port, talk, door)
+        yield Served(port, talk, door, server)
     finally:
         server.stop()
         await door.drain(1)

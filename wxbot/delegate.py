@@ -4,12 +4,11 @@ A push costs about half of what it costs in a RequestHandler this way. Tornado s
 header and body limits, chunks, framing errors (a bare 400) and keep-alive are its own.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
+from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httputil import (
-    HTTPConnection,
     HTTPHeaders,
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
@@ -19,8 +18,10 @@ from tornado.httputil import (
 )
 
 from wxbot.callback import Answer, PushDoor, count
+from wxbot.quick_http import Deadlines
 
 NOT_ALLOWED = Answer(405)
+PUSH_PATH = "/wx/push"
 
 
 class PushSite(HTTPServerConnectionDelegate):
@@ -32,7 +33,7 @@ class PushSite(HTTPServerConnectionDelegate):
         door: PushDoor,
         now: Callable[[], float],
         *,
-        path: str = "/wx/push",
+        path: str = PUSH_PATH,
         max_body: int = 64 * 1024,
         body_seconds: float = 5.0,
     ) -> None:
@@ -42,38 +43,15 @@ class PushSite(HTTPServerConnectionDelegate):
         self.path = path
         self.max_body = max_body
         self.now = now
-        self._body_seconds = body_seconds
-        self._reading: dict[PushExchange, float] = {}
-        self._sweep: asyncio.TimerHandle | None = None
+        self.reading = Deadlines(body_seconds)
         self._heads: dict[tuple[int, str, int], bytes] = {}
         self._date = (0, b"")
 
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+    def start_request(self, server_conn: HTTP1ServerConnection, request_conn: HTTP1Connection) -> HTTPMessageDelegate:
         return PushExchange(self, server_conn, request_conn)
 
-    def on_close(self, server_conn: object) -> None:
+    def on_close(self, server_conn: HTTP1ServerConnection) -> None:
         self.application.on_close(server_conn)
-
-    def watch(self, exchange: "PushExchange") -> None:
-        """Close `exchange` unless its body has come in time. One timer serves all: a push sets none."""
-        loop = asyncio.get_running_loop()
-        self._reading[exchange] = loop.time() + self._body_seconds
-        if self._sweep is None:
-            self._sweep = loop.call_later(self._body_seconds, self._close_stalled)
-
-    def unwatch(self, exchange: "PushExchange") -> None:
-        """Its body is here, or never will be."""
-        self._reading.pop(exchange, None)
-
-    def _close_stalled(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._sweep = None
-        for exchange, until in list(self._reading.items()):
-            if until > loop.time():
-                self._sweep = loop.call_at(until, self._close_stalled)
-                return
-            self.unwatch(exchange)
-            exchange.connection.close()
 
     def head(self, answer: Answer) -> bytes:
         """Status line and headers up to the length, ready to send."""
@@ -112,7 +90,7 @@ def headers_of(answer: Answer) -> HTTPHeaders:
 class PushExchange(HTTPMessageDelegate):
     """One request; after its headers either the door's own, or a mere pass to the application."""
 
-    def __init__(self, site: PushSite, server_conn: object, connection: HTTPConnection) -> None:
+    def __init__(self, site: PushSite, server_conn: HTTP1ServerConnection, connection: HTTP1Connection) -> None:
         self.site = site
         self.server_conn = server_conn
         self.connection = connection
@@ -129,7 +107,7 @@ class PushExchange(HTTPMessageDelegate):
         self.plain_keep_alive = kept and start_line.version == "HTTP/1.1" and self.method != "HEAD"
         self.connection.set_max_body_size(site.max_body)
         self.connection.set_body_timeout(None)  # our own watch is cheaper than Tornado's task per body
-        site.watch(self)
+        site.reading.watch(self.server_conn)
         return None
 
     def _hand_over(self, start_line: RequestStartLine, headers: HTTPHeaders) -> Awaitable[None] | None:
@@ -149,7 +127,7 @@ class PushExchange(HTTPMessageDelegate):
 
     def finish(self) -> None:
         site = self.site
-        site.unwatch(self)
+        site.reading.unwatch(self.server_conn)
         if self.method == "POST":
             site.door.push(self.query, bytes(self.pieces) or self.body, self.send)
         elif self.method == "GET":
@@ -159,14 +137,14 @@ class PushExchange(HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         """The request broke off: too large, too slow, or the caller went away."""
-        self.site.unwatch(self)
+        self.site.reading.unwatch(self.server_conn)
         count["rejected:broken_off"]()
 
     def send(self, answer: Answer) -> None:
         """Write the answer; a caller that has gone is no error, WeChat will ask again."""
         connection = self.connection
         if self.plain_keep_alive:
-            connection.write(b"%b%d\r\n\r\n%b" % (self.site.head(answer), len(answer.body), answer.body))
+            self.write(b"%b%d\r\n\r\n%b" % (self.site.head(answer), len(answer.body), answer.body))
         else:
             headers = headers_of(answer)
             headers["Date"] = format_timestamp(self.site.now())
@@ -174,3 +152,14 @@ class PushExchange(HTTPMessageDelegate):
             start_line = ResponseStartLine("HTTP/1.1", answer.status, HTTPStatus(answer.status).phrase)
             connection.write_headers(start_line, headers, answer.body if self.method != "HEAD" else None)
         connection.finish()
+
+    def write(self, data: bytes) -> None:
+        """Into the socket while it takes all at once, as it does nearly always; else through Tornado's buffer."""
+        stream = self.connection.stream
+        if not stream.closed() and not stream.writing():
+            try:  # noqa: SIM105 - `suppress` takes as long as all the rest of this
+                data = data[stream.socket.send(data) :]
+            except OSError:  # full or gone: the stream finds out for itself
+                pass
+        if data:
+            self.connection.write(data)

@@ -3,12 +3,11 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 import structlog
-from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from clients import redis as redis_client
@@ -28,7 +27,8 @@ from services.database import DatabaseThreads, connect
 from services.env import Clock
 from services.limits import Limits
 from wxbot.callback import PushDoor
-from wxbot.delegate import PushSite
+from wxbot.delegate import PUSH_PATH, PushSite
+from wxbot.quick_http import QuickServer
 from wxbot.replies import Conversation
 
 BODY_MOST = 256 * 1024
@@ -93,6 +93,13 @@ def safe_headers(config: Config) -> dict[str, str]:
     return headers | secure
 
 
+def sixteens(new_code: Callable[[int], str]) -> Iterator[bytes]:
+    """16 bytes of chance, again and again; drawn 64 at a time, for a draw asks the system."""
+    while True:
+        drawn = bytes.fromhex(new_code(64 * 128))
+        yield from (drawn[start : start + 16] for start in range(0, len(drawn), 16))
+
+
 def origin_of(url: str) -> str:
     """Scheme, host and port of an address."""
     parts = urlsplit(url)
@@ -141,7 +148,9 @@ class Server:
         self.door = PushDoor(self.codec(), self.conversation, self.unix_now) if ctx.config.wechat_app_id else None
         self.application = build_application(ctx, metrics_dir=metrics_dir)
         site = PushSite(self.application, self.door, self.unix_now) if self.door else self.application
-        self.http = HTTPServer(site, max_body_size=BODY_MOST, body_timeout=10, idle_connection_timeout=60)
+        self.http = QuickServer(
+            site, quick_path=PUSH_PATH, idle_seconds=60, max_body_size=BODY_MOST, body_timeout=10
+        )  # fmt: skip
         self.with_worker = with_worker
         self.tasks: list[asyncio.Task[None]] = []
         self.working: asyncio.Task[None] | None = None
@@ -151,7 +160,7 @@ class Server:
         c = self.ctx.config
         return PushCodec(
             c.wechat_token, list(c.wechat_aes_keys), c.wechat_app_id, c.wechat_mode,
-            lambda: bytes.fromhex(self.ctx.new_code(128)),
+            sixteens(self.ctx.new_code).__next__,
         )  # fmt: skip
 
     def unix_now(self) -> float:
