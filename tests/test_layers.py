@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "h5": {"services", "models"},
     "sandbox": set(),
 }
-JOINERS = {"wxbot/server.py", "wxbot/__main__.py", "wxbot/demo.py"}
+JOINERS = {"wxbot/server.py", "wxbot/__main__.py", "wxbot/demo.py", "wxbot/playground.py"}
 FILES = sorted(path for layer in MAY_IMPORT for path in (ROOT / layer).rglob("*.py") if "migrations" not in path.parts)
 
 

@@ -29,7 +29,8 @@ def rows(page: Path) -> dict[str, list[str]]:
 def commands(group: click.Group, path: str = "wxbot") -> list[str]:
     """Every command below a group, as it is typed."""
     names: list[str] = []
-    for name, command in group.commands.items():
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
         here = f"{path} {name}"
         names += commands(command, here) if isinstance(command, click.Group) else [here]
     return names

@@ -1,9 +1,12 @@
 """The `wxbot` command: the only place where the real clock, chance, settings and sockets come together."""
 
+from wxbot import collector  # isort: skip - before all else, see there
+
 import asyncio
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
 import click
@@ -12,8 +15,6 @@ from tornado.netutil import bind_sockets
 
 from clients.errors import RemoteError
 from models.errors import BusinessError
-from sandbox.options import LiveSettings, SandboxOptions
-from sandbox.server import run as run_sandbox
 from services import config as settings
 from services import database, jobs
 from services.catalogue_file import BadCatalogue
@@ -24,12 +25,26 @@ from services.qr import NoFont
 from wxbot import commands, logs, processes, reality
 from wxbot.server import LAST_SECONDS, Server, build_context, close_context, wind_down
 
+collector.settle()
 MOST_SECONDS = 9.5
-ONE_LINE = (BadSettings, BadFile, LiveSettings, NoFont, RemoteError, PeeweeException, OSError)
+ONE_LINE = (BadSettings, BadFile, NoFont, RemoteError, PeeweeException, OSError)
 
 
 class Group(click.Group):
-    """Turns every expected failure into one line and a non-zero exit."""
+    """Turns every expected failure into one line and a non-zero exit; loads a command of `later` when it is asked for.
+
+    The latter as click's own documentation proposes it ("Lazily Loading Subcommands").
+    """
+
+    later = {"sandbox": "wxbot.playground"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.later])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.later:
+            return getattr(import_module(self.later[cmd_name]), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -127,6 +142,7 @@ async def serve_until_told(
     told = told_to_stop()
     server = Server(context_of(config), metrics_dir=metrics_dir, with_worker=with_worker)
     await server.start(sockets)
+    collector.settle()
     click.echo(f"serving {config.base_url}", err=True)
     await told.wait()
     await server.stop()
@@ -165,28 +181,6 @@ async def work_until_told(config: Config) -> None:
     working.cancel()
     await asyncio.wait([working], timeout=LAST_SECONDS)
     await close_context(ctx)
-
-
-@main.command()
-@click.option("--console-port", default=8100, show_default=True)
-@click.option("--wechat-port", default=8101, show_default=True)
-@click.option("--planet-port", default=8102, show_default=True)
-@click.option("--callback-url", default="", help="where pushes of the pretend WeChat go: your bot, on this machine")
-def sandbox(console_port: int, wechat_port: int, planet_port: int, callback_url: str) -> None:
-    """Play the outside world on this machine: WeChat with people's phones, and a planet. Needs no settings."""
-    ports = {"console_port": console_port, "wechat_port": wechat_port, "planet_port": planet_port}
-    options = SandboxOptions(**ports, live_urls=live_urls())
-    options.account.callback_url = callback_url
-    asyncio.run(run_sandbox(options, started=lambda box: click.echo(f"open {box.console_url}")))
-
-
-def live_urls() -> list[str]:
-    """Outside addresses of the settings beside it; settings that could not even start are no danger."""
-    try:
-        config = settings.load()
-    except BadSettings:
-        return []
-    return [config.wechat_api_url, config.planet_url] if config.live_urls() else []
 
 
 for command in commands.COMMANDS:
