@@ -1,16 +1,24 @@
 """The catalogue, a course, a lesson."""
 
+import re
+
 from h5.base import BaseHandler
 from h5.targets import SLUG
 from models.errors import NotEnrolled, NotFound, NotSignedIn
 from services import access, catalogue
 
+PAGE_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
+
 
 class CatalogueHandler(BaseHandler):
-    """Every course."""
+    """Every course, page by page."""
 
     async def get(self) -> None:
-        self.page("catalogue.html", courses=list(self.ctx.catalogue.courses.values()))
+        asked = self.asked("page") or "1"
+        if not PAGE_NUMBER.fullmatch(asked):
+            raise NotFound
+        shelf = self.ctx.catalogue.shelf(int(asked))
+        self.page("catalogue.html", courses=shelf, number=int(asked), count=len(self.ctx.catalogue.shelves))
 
 
 class CourseHandler(BaseHandler):

@@ -2,7 +2,6 @@
 
 from h5.base import BaseHandler
 from h5.targets import SLUG
-from models.errors import NotFound
 
 
 class PlanetHandler(BaseHandler):
@@ -13,9 +12,7 @@ class PlanetHandler(BaseHandler):
         return f"planet:{self.path_args[0]}"
 
     async def get(self, slug: str) -> None:
-        courses = [c for c in self.ctx.catalogue.courses.values() if c.planet and c.planet.slug == slug]
-        if not courses:
-            raise NotFound
+        courses = self.ctx.catalogue.of_planet(slug)
         self.page("planet.html", planet=courses[0].planet, courses=courses)
 
 

@@ -1,6 +1,6 @@
 """The catalogue in memory, renewed when its version grows, so that a page reads no rows for it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
@@ -19,6 +19,9 @@ from models.catalogue import (
 )
 from models.errors import NotFound
 from services.env import Env
+
+SHELF = 48
+"""How many courses one page of the catalogue shows: all of thousands would keep the loop from everybody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,12 @@ class CourseCard:
 
 @dataclass(slots=True)
 class CatalogueMemory:
-    """All courses by slug, as of a version."""
+    """All courses by slug, as of a version; also in pages, and by planet: no page looks through them all."""
 
     version: int = -1
     courses: Mapping[str, CourseCard] = field(default_factory=dict)
+    shelves: Sequence[Sequence[CourseCard]] = ((),)
+    by_planet: Mapping[str, Sequence[CourseCard]] = field(default_factory=dict)
 
     def course(self, slug: str) -> CourseCard:
         """A course by its slug; raises NotFound."""
@@ -78,10 +83,31 @@ class CatalogueMemory:
             raise NotFound
         return self.courses[slug]
 
+    def shelf(self, number: int) -> Sequence[CourseCard]:
+        """One page of the catalogue, from 1 on; raises NotFound."""
+        if not 1 <= number <= len(self.shelves):
+            raise NotFound
+        return self.shelves[number - 1]
+
+    def of_planet(self, slug: str) -> Sequence[CourseCard]:
+        """The courses that belong to a planet; raises NotFound."""
+        if slug not in self.by_planet:
+            raise NotFound
+        return self.by_planet[slug]
+
     async def refresh(self, read: Callable[[Callable[[Env], Any]], Awaitable[Any]]) -> None:
         """Look whether the version has grown, and read everything again if so; `read` is the context's."""
         if await read(version) != self.version:
             self.version, self.courses = await read(snapshot)
+            self._arrange(list(self.courses.values()))
+
+    def _arrange(self, cards: list[CourseCard]) -> None:
+        self.shelves = [cards[at : at + SHELF] for at in range(0, len(cards), SHELF)] or ((),)
+        by_planet: dict[str, list[CourseCard]] = {}
+        for card in cards:
+            if card.planet:
+                by_planet.setdefault(card.planet.slug, []).append(card)
+        self.by_planet = by_planet
 
 
 def version(env: Env) -> int:

@@ -79,8 +79,8 @@ def course_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str,
     free = course(n, slug="free", prices=((NOW - YEAR, 0),), planet=planet(n, is_live=False, guests=(), days=90))
     fallen = course(n, prices=((NOW - YEAR, 100), (NOW + YEAR, 50)))
     found = [
-        ("catalogue.html", {"courses": [course(n), free, bare_course(n)]}, {"path": "/"}),
-        ("catalogue.html", {"courses": []}, {"path": "/"}),
+        ("catalogue.html", {"courses": [course(n), free, bare_course(n)], "number": 2, "count": 3}, {"path": "/"}),
+        ("catalogue.html", {"courses": [], "number": 1, "count": 1}, {"path": "/"}),
         ("planet.html", {"planet": planet(n), "courses": [course(n), free]}, {}),
         ("planet.html", {"planet": planet(n, guests=(), days=90), "courses": [course(n)]}, {}),
     ]

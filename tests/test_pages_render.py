@@ -118,10 +118,10 @@ def test_every_template_is_looked_at_here():
 
 
 def test_weui_comes_before_our_own_styles_and_may_be_missing():
-    with_weui = page("catalogue.html", {"courses": []}, weui="/weui/weui.min.css")
+    with_weui = page("catalogue.html", {"courses": [], "number": 1, "count": 1}, weui="/weui/weui.min.css")
     styles = [entry["href"] for entry in with_weui.all("link") if entry["rel"] == "stylesheet"]
     assert styles == ["/weui/weui.min.css", "/static/site.css"]
-    alone = page("catalogue.html", {"courses": []})
+    alone = page("catalogue.html", {"courses": [], "number": 1, "count": 1})
     assert [entry["href"] for entry in alone.all("link") if entry["rel"] == "stylesheet"] == ["/static/site.css"]
 
 
