@@ -39,7 +39,7 @@ class UtcField(DateTimeField):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def python_value(self, value: Any) -> datetime | None:
-        naive = super().python_value(value)
+        naive = datetime.fromisoformat(value) if isinstance(value, str) else value  # SQLite has text
         return None if naive is None else naive.replace(tzinfo=UTC)
 
 
@@ -63,6 +63,13 @@ class Row(Model):
         row = cls.get_or_none(**equals)
         if row is None:
             raise NotFound
+        return row
+
+    @classmethod
+    def filled(cls, values: dict[str, Any]) -> Self:
+        """A row with these columns as they were read; see models/prepared.py."""
+        row = cls.__new__(cls)
+        row.__data__, row.__rel__, row._dirty = values, {}, set()
         return row
 
     @classmethod

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from peewee import JOIN, Expression, Select
+
 from models.access import Grant
 from models.catalogue import Course
-from models.links import Link, Membership
+from models.links import Membership
 from models.people import Person
+from models.prepared import Prepared, given
 from services import memberships
 from services.env import Env
 
@@ -30,17 +33,42 @@ def take_back(env: Env, grant: Grant, *, reason: str) -> bool:
     return True
 
 
-def live_grants(env: Env, *, person_id: int, course_id: int | None = None) -> list[Grant]:
-    """The rights that hold now, oldest first."""
-    rows = Grant.select(Grant, Course).join(Course).where(Grant.person == person_id, Grant.live(now=env.now))
-    if course_id is not None:
-        rows = rows.where(Grant.course == course_id)
-    return list(rows.order_by(Grant.starts_at, Grant.id))
+@dataclass(slots=True)
+class Holding:
+    """A right that holds now, and the memberships that it has given so far, oldest first."""
+
+    grant: Grant
+    memberships: list[Membership]
+
+
+def held(*more: Expression) -> Select:
+    """The rights of a person that hold now, oldest first, each once for every membership."""
+    rows = Grant.select(Grant, Course.id, Course.slug, Course.title, Membership).join(Course)
+    rows = rows.switch(Grant).join(Membership, JOIN.LEFT_OUTER)
+    mine = (Grant.person == given("person_id"), Grant.live(now=given("now")), *more)
+    return rows.where(*mine).order_by(Grant.starts_at, Grant.id, Membership.id)
+
+
+HELD = Prepared(held)
+HELD_OF_COURSE = Prepared(lambda: held(Grant.course == given("course_id")))
+
+
+def holdings(env: Env, *, person_id: int, course_id: int | None = None) -> list[Holding]:
+    """What a person has now, or what of one course: in one read."""
+    whose = {"person_id": person_id, "now": env.now}
+    rows = HELD.rows(**whose) if course_id is None else HELD_OF_COURSE.rows(**whose, course_id=course_id)
+    found: dict[int, Holding] = {}
+    for grant, course, membership in rows:
+        grant.course = course
+        holding = found.setdefault(grant.id, Holding(grant, []))
+        if membership:
+            holding.memberships.append(membership)
+    return list(found.values())
 
 
 def may_open(env: Env, *, person_id: int, course_id: int) -> bool:
     """True when any grant opens the course."""
-    return bool(live_grants(env, person_id=person_id, course_id=course_id))
+    return bool(holdings(env, person_id=person_id, course_id=course_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +115,34 @@ BEST_FIRST = ("linked", "pending", "refused", "unlinked", "over")
 
 def courses_of(env: Env, *, person_id: int) -> list[CourseState]:
     """His courses, each with the state of its link."""
-    by_course: dict[int, list[Grant]] = {}
-    for grant in live_grants(env, person_id=person_id):
-        by_course.setdefault(grant.course_id, []).append(grant)
-    by_grant = newest_memberships(person_id)
-    return [best_state(env, grants, by_grant) for grants in by_course.values()]
+    by_course: dict[int, list[Holding]] = {}
+    for holding in holdings(env, person_id=person_id):
+        by_course.setdefault(holding.grant.course_id, []).append(holding)
+    return [best_state(env, mine) for mine in by_course.values()]
 
 
 def state_of_course(env: Env, *, person_id: int, course_id: int) -> CourseState | None:
     """Where one course of a person stands; None without a right to it."""
-    grants = live_grants(env, person_id=person_id, course_id=course_id)
-    return best_state(env, grants, newest_memberships(person_id)) if grants else None
+    mine = holdings(env, person_id=person_id, course_id=course_id)
+    return best_state(env, mine) if mine else None
 
 
-def best_state(env: Env, grants: list[Grant], by_grant: dict[int, Membership]) -> CourseState:
+def best_state(env: Env, mine: list[Holding]) -> CourseState:
     """Several rights to one course: the one that gives most, or can still be linked, speaks for it."""
-    states = (course_state(env, grant, by_grant.get(grant.id)) for grant in grants)
+    states = (course_state(env, holding) for holding in mine)
     return min(states, key=lambda state: BEST_FIRST.index(state.state))
 
 
-def newest_memberships(person_id: int) -> dict[int, Membership]:
-    """The latest membership of each of a person's grants."""
-    rows = Membership.select().join(Link).where(Link.person == person_id).order_by(Membership.id)
-    return {membership.grant_id: membership for membership in rows}
-
-
-def course_state(env: Env, grant: Grant, membership: Membership | None) -> CourseState:
-    """Where one right stands with the planet."""
+def course_state(env: Env, holding: Holding) -> CourseState:
+    """Where one right stands with the planet, by its latest membership."""
+    membership = holding.memberships[-1] if holding.memberships else None
     if membership is None or (membership.revoked_at and not membership.is_over(now=env.now)):
         state, until, since = "unlinked", None, None
     else:
         until, since = membership.ends_at, membership.created_at
         state = membership_state(env, membership)
-    return CourseState(slug=grant.course.slug, title=grant.course.title, state=state, until=until, since=since)
+    course = holding.grant.course
+    return CourseState(slug=course.slug, title=course.title, state=state, until=until, since=since)
 
 
 def membership_state(env: Env, membership: Membership) -> str:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from peewee import JOIN
+
 from models import audit
 from models.access import Grant
-from models.catalogue import Course, CoursePlanet
+from models.catalogue import Course, CoursePlanet, Planet
 from models.errors import (
     AlreadyLinked,
     BusinessError,
@@ -28,7 +30,9 @@ from models.links import (
     text_digest,
 )
 from models.people import STATE_LIFE, digest
+from models.prepared import Prepared, given
 from services import access, memberships, people
+from services.access import Holding
 from services.env import Env
 
 LINKED = "linked"
@@ -62,12 +66,25 @@ def offer(env: Env, *, person_id: int, course_slug: str) -> Offer:
     )  # fmt: skip
 
 
+PAIRING = Prepared(
+    lambda: (
+        Course.select(Course.id, Course.slug, Course.title, CoursePlanet, Planet)
+        .join(CoursePlanet, JOIN.LEFT_OUTER)
+        .join(Planet, JOIN.LEFT_OUTER)
+        .where(Course.slug == given("slug"))
+    )
+)
+
+
 def live_pairing(course_slug: str) -> CoursePlanet:
     """The course's pairing, live; raises NotFound for an unknown course, PairingNotLive."""
-    course = Course.find(slug=course_slug)
-    pairing = CoursePlanet.get_or_none(course=course)
+    found = PAIRING.first(slug=course_slug)
+    if found is None:
+        raise NotFound
+    course, pairing, planet = found
     if pairing is None:
         raise PairingNotLive
+    pairing.course, pairing.planet = course, planet
     pairing.check_live()
     return pairing
 
@@ -81,13 +98,13 @@ def choose_grant(env: Env, *, person_id: int, course_id: int) -> Grant:
     if not linkable:
         raise NotEnrolled
     nos: list[BusinessError] = []
-    for grant in linkable:
+    for holding in linkable:
         try:
-            check_free(env, grant)
+            check_free(env, holding.memberships)
         except BusinessError as no:
             nos.append(no)
         else:
-            return grant
+            return holding.grant
     raise next((no for no in nos if isinstance(no, AlreadyLinked)), nos[0])
 
 
@@ -100,15 +117,14 @@ def has_free_grant(env: Env, *, person_id: int, course_id: int) -> bool:
     return True
 
 
-def linkable_grants(env: Env, *, person_id: int, course_id: int) -> list[Grant]:
+def linkable_grants(env: Env, *, person_id: int, course_id: int) -> list[Holding]:
     """Live rights that may open a planet: not those that came from it, which would be a loop (L5)."""
-    live = access.live_grants(env, person_id=person_id, course_id=course_id)
-    return [grant for grant in live if grant.source in memberships.REASONS]
+    live = access.holdings(env, person_id=person_id, course_id=course_id)
+    return [holding for holding in live if holding.grant.source in memberships.REASONS]
 
 
-def check_free(env: Env, grant: Grant) -> None:
-    """Raise unless this right can be linked now: AlreadyLinked, RelinkLimit, MembershipOver."""
-    earlier = earlier_memberships(grant)
+def check_free(env: Env, earlier: list[Membership]) -> None:
+    """Raise unless a right that has given these can be linked now: AlreadyLinked, RelinkLimit, MembershipOver."""
     if any(one.is_over(now=env.now) for one in earlier):
         raise MembershipOver
     if any(one.active_grant for one in earlier):
@@ -136,6 +152,13 @@ class Departure:
     verifier: str
 
 
+AGREED_TO = (
+    "state_hash", "browser_hash", "created_at", "expires_at", "person", "grant", "planet", "provider",
+    "code_verifier", "text_version", "text_hash", "openid", "ip", "user_agent",
+)  # fmt: skip
+NEW_ATTEMPT = Prepared(lambda: LinkAttempt.insert({name: given(name) for name in AGREED_TO}))
+
+
 def begin(
     env: Env, *, person_id: int, browser: str, course_slug: str, agreed: str, ip: str, user_agent: str
 ) -> Departure:
@@ -145,9 +168,9 @@ def begin(
     if agreed != WAIVER_VERSION:
         raise WaiverNotAgreed
     state, verifier = env.new_code(128), env.new_code(256)
-    LinkAttempt.create(
+    NEW_ATTEMPT.run(
         state_hash=digest(state), browser_hash=digest(browser), created_at=env.now, expires_at=env.now + STATE_LIFE,
-        person=person_id, grant=grant, planet=pairing.planet, provider=pairing.planet.provider,
+        person=person_id, grant=grant.id, planet=pairing.planet.id, provider=pairing.planet.provider,
         code_verifier=verifier, text_version=WAIVER_VERSION, text_hash=text_digest(WAIVER_TEXT),
         openid=people.openid_of(person_id), ip=ip[:64], user_agent=user_agent[:255],
     )  # fmt: skip

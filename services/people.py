@@ -21,6 +21,7 @@ from models.people import (
     SignInState,
     digest,
 )
+from models.prepared import Prepared, given
 from services import signing
 from services.context import Context
 from services.env import Env
@@ -166,12 +167,15 @@ class Visitor:
     wants_touch: bool
 
 
+SESSION = Prepared(lambda: Session.select().where(Session.token_hash == given("token_hash")))
+
+
 def visitor(env: Env, *, token: str) -> Visitor | None:
     """Whose session this is; None for an unknown or ended one."""
-    row = Session.get_or_none(token_hash=digest(token))
-    if row is None or not row.is_live(now=env.now):
+    found = SESSION.first(token_hash=digest(token))
+    if found is None or not found[0].is_live(now=env.now):
         return None
-    return Visitor(id=row.person_id, wants_touch=row.wants_touch(now=env.now))
+    return Visitor(id=found[0].person_id, wants_touch=found[0].wants_touch(now=env.now))
 
 
 def touch_session(env: Env, *, token: str) -> None:
@@ -201,12 +205,19 @@ def unfollow(env: Env, *, openid: str) -> None:
     Identity.update(unfollowed_at=env.now).where(ours(openid)).execute()
 
 
+IDENTITY = Prepared(
+    lambda: Identity.select().where(
+        Identity.person == given("person_id"), Identity.side == OA, Identity.provider == WECHAT
+    )
+)
+
+
 def openid_of(person_id: int) -> str:
     """The openid of a person at our own account; raises NotFound for one who left."""
-    identity = Identity.get_or_none(person=person_id, side=OA, provider=WECHAT)
-    if identity is None or identity.has_left:
+    found = IDENTITY.first(person_id=person_id)
+    if found is None or found[0].has_left:
         raise NotFound
-    return identity.uid
+    return found[0].uid
 
 
 def forget_old_states(env: Env) -> int:
