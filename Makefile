@@ -10,6 +10,7 @@ RUN := $(VENV)/ready-to-run
 DEV := $(VENV)/ready-to-test
 PAGES := node_modules/.ready
 PEERS := node_modules/.ready-to-test
+BENCH := .venv-bench
 UV := $(VENV)/bin/uv
 # uv is some twenty times faster; where it cannot be had, pip does the same work from the same hashes.
 INSTALL = if [ -x $(UV) ]; then $(UV) pip install --quiet --python $(VENV)/bin/python $(1); \
@@ -23,7 +24,7 @@ say = @printf '==> %s\n' $(1)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test soak check format lock clean pages peers
+.PHONY: help run install test soak bench check format lock clean pages peers
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,10 @@ soak: $(DEV) peers ## every round of the races, kills and fuzzes of which `make 
 	$(call say,"soak: all rounds")
 	@$(VENV)/bin/python -m pytest --soak -m soak $(ARGS)
 
+bench: $(BENCH)/ready $(DEV) peers ## every benchmark beside its peers, on a machine that does nothing else; needs wrk
+	$(call say,"benchmarks; results go into benchmarks/RESULTS.md")
+	@$(VENV)/bin/python -m benchmarks.pages
+
 check: $(DEV) ## lint, format, security patterns, arrows between the layers
 	$(call say,"ruff check"); $(VENV)/bin/ruff check .
 	$(call say,"ruff format --check"); $(VENV)/bin/ruff format --check .
@@ -56,10 +61,12 @@ lock: $(DEV) ## pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade
 		pyproject.toml --output-file requirements.lock
 	@$(UV) pip compile --quiet --universal $(UPGRADE) --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --extra dev --output-file requirements-dev.lock
+	@$(UV) pip compile --quiet --universal $(UPGRADE) --generate-hashes --no-emit-index-url --no-header \
+		benchmarks/requirements.txt --output-file benchmarks/requirements.lock
 	@if command -v npm >/dev/null; then npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent; fi
 
 clean: ## remove what was built (not var/, which holds the data of `make run`)
-	@rm -rf $(VENV) node_modules build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) $(BENCH) node_modules build .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@find $(CODE) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -89,6 +96,13 @@ $(DEV): requirements-dev.lock pyproject.toml | $(VENV)/ready
 	else $(call INSTALL,--require-hashes -r requirements-dev.lock); fi
 	@$(call INSTALL,$(OURSELVES))
 	@touch $(RUN) $@
+
+$(BENCH)/ready: benchmarks/requirements.lock | $(VENV)/ready
+	$(call say,"what the peers of the benchmarks need, in $(BENCH)")
+	@[ -x $(BENCH)/bin/python ] || $(VENV)/bin/python -m venv $(BENCH)
+	@if [ -x $(UV) ]; then $(UV) pip sync --quiet --python $(BENCH)/bin/python --require-hashes $<; \
+	else $(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; fi
+	@touch $@
 
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --silent
 ifeq ($(shell command -v npm),)

@@ -169,7 +169,7 @@ def load(served: Served, script: str, *, seconds: int, connections: int = CONNEC
         file.write(script + DONE)
         file.flush()
         pinned = [tool("taskset"), "--cpu-list", str(LOAD_CORE), tool("wrk")]
-        how = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", file.name, served.url]
+        how = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", file.name, served.url]
         before = served.cpu_seconds
         run = subprocess.run([*pinned, *how], capture_output=True, text=True, timeout=seconds + 30, check=False)
         spent = served.cpu_seconds - before

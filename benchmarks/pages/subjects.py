@@ -1,5 +1,6 @@
 """What is measured: the product as a process of its own, and the requests that are sent to it."""
 
+import json
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from tests.server_process import free_port
 
 AGENT = "Mozilla/5.0 (Linux; Android 15) MicroMessenger/8.0.50"
 PAGE, LINK = f"/courses/{COURSE}", f"/courses/{COURSE}/planet"
+WATCH_SECONDS = 5.0
 HIDDEN_TOKEN = re.compile(r'name="_xsrf" value="([^"]+)"')
 CYCLE = """
 local all, n = {}, 0
@@ -64,12 +66,12 @@ def loaded(database_url: str) -> Config:
 
 
 @contextmanager
-def product(database_url: str, **more: str) -> Iterator["Product"]:
+def product(database_url: str) -> Iterator["Product"]:
     """`wxbot serve`, one process with its worker, watched."""
     with TemporaryDirectory() as folder:
         seen, port = Path(folder) / "seen.json", free_port()
         command = [sys.executable, "-m", "benchmarks.pages.watched", str(seen), "serve"]
-        env = as_variables(settings(database_url, port)) | more
+        env = as_variables(settings(database_url, port))
         with kit.serving(command, port=port, path="/readyz", env=env) as served:
             yield Product(served, seen)
 
@@ -80,16 +82,44 @@ class Product:
     def __init__(self, served: kit.Served, seen: Path) -> None:
         self.served, self.seen = served, seen
 
-    def watch(self) -> dict[str, float]:
-        """Longest stall in ms and number of statements since the last call."""
+    @contextmanager
+    def watched(self) -> Iterator[dict[str, float]]:
+        """Filled at its end: `stall_ms`, the loop's longest, and `statements`, their number."""
+        found: dict[str, float] = {}
         self.seen.unlink(missing_ok=True)
         os.kill(self.served.process.pid, signal.SIGUSR1)
-        end = time.monotonic() + 5
+        yield found
+        os.kill(self.served.process.pid, signal.SIGUSR2)
+        end = time.monotonic() + WATCH_SECONDS
         while not self.seen.exists():
             if time.monotonic() > end:
                 raise kit.Failed(f"the watch does not answer: {self.served.said()}")
             time.sleep(0.01)
-        return kit.json.loads(self.seen.read_text("utf-8"))
+        found |= json.loads(self.seen.read_text("utf-8"))
+
+    def page(self, session: str) -> str:
+        """The course page of a learner who has linked it; raises Failed when it is anything else."""
+        status, _, text = kit.fetch(self.served.port, PAGE, headers=headers_of(session))
+        if status != 200 or "已开通" not in text:
+            raise kit.Failed(f"no page of a linked course: {status}")
+        return text
+
+    def link(self, line: str) -> None:
+        """One POST as `link_lines` has them, outside of any measurement."""
+        cookie, _, body = line.partition("\t")
+        headers = {"Cookie": cookie, "User-Agent": AGENT, "Content-Type": "application/x-www-form-urlencoded"}
+        status, _, _ = kit.fetch(self.served.port, LINK, method="POST", headers=headers, body=body)
+        if status != 303:
+            raise kit.Failed(f"the link does not start: {status}")
+
+
+@contextmanager
+def peer(database_url: str, page: Path) -> Iterator[kit.Served]:
+    """The bare handlers, answering with that page."""
+    port = free_port()
+    command = [str(kit.BENCH_PYTHON), str(Path(__file__).with_name("peer.py")), str(port), database_url, str(page)]
+    with kit.serving(command, port=port, path="/floor") as served:
+        yield served
 
 
 def page_lines(sessions: list[str]) -> list[str]:

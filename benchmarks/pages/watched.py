@@ -1,12 +1,11 @@
 """The command `wxbot`, with a watch over its event loop and a count of its statements: `… watched FILE serve`.
 
-On SIGUSR1 it writes what it has seen since the last time into FILE, as JSON.
+SIGUSR1 begins to watch, SIGUSR2 ends it and writes what was seen into FILE, as JSON; in between nothing is added.
 """
 
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from wxbot.__main__ import main
 
 BEAT_SECONDS = 0.001
+STATEMENTS = logging.getLogger("peewee")
 
 
 class Watch(logging.Handler):
@@ -23,33 +23,37 @@ class Watch(logging.Handler):
     def __init__(self, file: Path) -> None:
         super().__init__(logging.DEBUG)
         self.file = file
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew."""
-        self.stall_ms, self.statements = 0.0, 0
 
     def emit(self, record: logging.LogRecord) -> None:
         self.statements += 1
 
     def over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Beat in this loop from now on."""
-        loop.add_signal_handler(signal.SIGUSR1, self.tell)
-        loop.call_soon(self.beat, loop, time.perf_counter())
+        """Watch this loop when asked to."""
+        loop.add_signal_handler(signal.SIGUSR1, self.begin, loop)
+        loop.add_signal_handler(signal.SIGUSR2, self.end)
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on."""
+        self.stall_ms, self.statements, self.beating = 0.0, 0, True
+        STATEMENTS.addHandler(self)
+        STATEMENTS.setLevel(logging.DEBUG)
+        self.beat(loop, time.perf_counter())
 
     def beat(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         """The loop turns: how late is it?"""
         now = time.perf_counter()
         self.stall_ms = max(self.stall_ms, (now - due) * 1000)
-        loop.call_later(BEAT_SECONDS, self.beat, loop, now + BEAT_SECONDS)
+        if self.beating:
+            loop.call_later(BEAT_SECONDS, self.beat, loop, now + BEAT_SECONDS)
 
-    def tell(self) -> None:
-        """Write what was seen."""
-        seen = {"stall_ms": self.stall_ms, "statements": self.statements}
+    def end(self) -> None:
+        """Until now; the file appears whole."""
+        self.beating = False
+        STATEMENTS.removeHandler(self)
+        STATEMENTS.setLevel(logging.WARNING)
         unready = self.file.with_suffix(".new")
-        unready.write_text(json.dumps(seen), "utf-8")
+        unready.write_text(json.dumps({"stall_ms": self.stall_ms, "statements": self.statements}), "utf-8")
         unready.replace(self.file)
-        self.forget()
 
 
 class Policy(asyncio.DefaultEventLoopPolicy):
@@ -66,8 +70,5 @@ class Policy(asyncio.DefaultEventLoopPolicy):
 if __name__ == "__main__":
     Policy.watch = Watch(Path(sys.argv.pop(1)))
     asyncio.set_event_loop_policy(Policy())
-    statements = logging.getLogger("peewee")
-    statements.addHandler(Policy.watch)
-    statements.propagate = False
-    statements.setLevel(logging.DEBUG if os.environ.get("COUNT_STATEMENTS") else logging.WARNING)
+    STATEMENTS.propagate = False
     main()
