@@ -117,6 +117,6 @@ $(PAGES): package-lock.json
 
 # What others wrote for WeChat in JavaScript: the tests let it loose on the sandbox.
 $(PEERS): package-lock.json
-	$(call say,"stylesheet of the pages, and the clients that the tests use")
+	$(call say,"stylesheet of the pages and the clients that the tests use")
 	@$(NPM_CI) && touch $(PAGES) $@
 endif
