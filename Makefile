@@ -98,7 +98,7 @@ $(DEV): requirements-dev.lock pyproject.toml | $(VENV)/ready
 	@touch $(RUN) $@
 
 $(BENCH)/ready: benchmarks/requirements.lock | $(VENV)/ready
-	$(call say,"what the peers of the benchmarks need, in $(BENCH)")
+	$(call say,"what the peers of the benchmarks need in $(BENCH)")
 	@[ -x $(BENCH)/bin/python ] || $(VENV)/bin/python -m venv $(BENCH)
 	@if [ -x $(UV) ]; then $(UV) pip sync --quiet --python $(BENCH)/bin/python --require-hashes $<; \
 	else $(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; fi
