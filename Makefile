@@ -36,7 +36,7 @@ install: $(RUN) pages ## what a server needs: environment and stylesheet, nothin
 
 test: $(DEV) peers ## run every test this machine can run; ARGS="--databases=sqlite -k words" for fewer
 	$(call say,"tests; what is left out is told at the end")
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(ARGS)
 
 soak: $(DEV) peers ## every round of the races, kills and fuzzes of which `make test` runs a sample; takes hours
 	$(call say,"soak: all rounds")
@@ -44,7 +44,7 @@ soak: $(DEV) peers ## every round of the races, kills and fuzzes of which `make 
 
 bench: $(BENCH)/ready $(DEV) peers ## every benchmark beside its peers, on a machine that does nothing else; needs wrk
 	$(call say,"benchmarks; results go into benchmarks/RESULTS.md")
-	@$(VENV)/bin/python -m benchmarks.pages
+	@for one in push pages start growth; do $(VENV)/bin/python -m benchmarks.$$one || exit 1; done
 
 check: $(DEV) ## lint, format, security patterns, arrows between the layers
 	$(call say,"ruff check"); $(VENV)/bin/ruff check .

@@ -142,7 +142,7 @@ def while_locked(ready: Bench, path: str) -> tuple[kit.Load, float]:
 @contextmanager
 def lock_held(path: str) -> Iterator[None]:
     """Another process has SQLite's write lock meanwhile."""
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with holder:
         holder.stdout.readline()
         check_locked(path)

@@ -31,7 +31,7 @@ COLUMNS = (
     "state_hash, browser_hash, created_at, expires_at, person_id, grant_id, planet_id, provider, code_verifier, "
     "text_version, text_hash, openid, ip, user_agent, said"
 )
-ATTEMPT = f"INSERT INTO link_attempt ({COLUMNS}) VALUES ({', '.join(f'${n}' for n in range(1, 16))})"  # noqa: S608
+ATTEMPT = f"INSERT INTO link_attempt ({COLUMNS}) VALUES ({', '.join(f'${n}' for n in range(1, 16))})"
 Rows = Sequence[Sequence[Any]]
 
 

@@ -1,0 +1,1 @@
+"""How quickly a push of WeChat is answered."""
