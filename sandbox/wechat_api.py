@@ -47,9 +47,14 @@ class Api:
     daily: int = 100_000
     needs_token: bool = True
 
+    @property
+    def is_page_call(self) -> bool:
+        """Whether it is one of `/sns/…`, which another part of WeChat answers."""
+        return self.operation.startswith("sns.")
+
 
 class ApiHandler(BaseSandboxHandler):
-    """Answers one call: HTTP 200 and text/plain even for a refusal, JSON in real UTF-8."""
+    """Answers one call: HTTP 200 even for a refusal, JSON in real UTF-8, called text/plain by the page calls."""
 
     side = "wechat"
 
@@ -74,9 +79,14 @@ class ApiHandler(BaseSandboxHandler):
         try:
             answer = self.api.do(self._call())
         except WeChatError as refused:
-            answer = refused.answer(self.world.new_id("", 32) + "-" + self.world.new_id("", 32))
-        self.set_header("Content-Type", "text/plain")
+            answer = refused.answer(self._request_id(), is_page_call=self.api.is_page_call)
+        kind = "text/plain" if self.api.is_page_call else "application/json; encoding=utf-8"
+        self.set_header("Content-Type", kind)
         self.write(json.dumps(answer, ensure_ascii=False).encode())
+
+    def _request_id(self) -> str:
+        """Three groups of eight; the first is the time."""
+        return f"{int(self.world.now()):08x}-{self.world.new_id('', 32)}-{self.world.new_id('', 32)}"
 
     def _call(self) -> Call:
         args = {name: values[-1].decode(errors="replace") for name, values in self.request.query_arguments.items()}
@@ -91,8 +101,7 @@ class ApiHandler(BaseSandboxHandler):
 
     def _check_address(self) -> None:
         allowed = self.account.settings.ip_white_list
-        is_page_call = self.api.operation.startswith("sns.")
-        if allowed is not None and not is_page_call and self.request.remote_ip not in allowed:
+        if allowed is not None and not self.api.is_page_call and self.request.remote_ip not in allowed:
             raise WeChatError(40164, self.request.remote_ip or "")
 
     def _body(self) -> dict[str, Any]:

@@ -24,17 +24,17 @@ def check_account(account: WeChatAccount, app_id: str, secret: str) -> None:
 
 def token(call: Call) -> dict[str, Any]:
     """GET /cgi-bin/token"""
+    check_account(call.account, call.args.get("appid", ""), call.args.get("secret", ""))
     if call.args.get("grant_type") != "client_credential":
         raise WeChatError(40002)
-    check_account(call.account, call.args.get("appid", ""), call.args.get("secret", ""))
     return {"access_token": call.account.tokens.plain().value, "expires_in": 7200}
 
 
 def stable_token(call: Call) -> dict[str, Any]:
     """POST /cgi-bin/stable_token; `expires_in` is what really remains."""
+    check_account(call.account, call.text("appid"), call.text("secret"))
     if call.text("grant_type") != "client_credential":
         raise WeChatError(40002)
-    check_account(call.account, call.text("appid"), call.text("secret"))
     issued = call.account.tokens.stable(force=call.body.get("force_refresh") is True)
     return {"access_token": issued.value, "expires_in": int(issued.ends_at - call.world.now())}
 

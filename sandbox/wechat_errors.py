@@ -25,7 +25,7 @@ MESSAGES = {
     40066: "invalid url",
     40125: "invalid appsecret",
     40163: "code been used",
-    40164: "invalid ip {detail}, not in whitelist",
+    40164: "invalid ip {detail} ipv6 ::ffff:{detail}, not in whitelist",
     41001: "access_token missing",
     41002: "appid missing",
     41004: "appsecret missing",
@@ -49,6 +49,8 @@ MESSAGES = {
     48001: "api unauthorized",
     48006: "forbid to clear quota because of reaching the limit",
 }
+HINTS = {40001: "could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r"}
+"""What the server API adds to its words; the page calls `/sns/…` do not."""
 
 
 class WeChatError(Exception):
@@ -59,7 +61,10 @@ class WeChatError(Exception):
         self.code = code
         self.detail = detail
 
-    def answer(self, rid: str) -> dict[str, int | str]:
-        """The body, with the request id that WeChat's support asks for."""
+    def answer(self, rid: str, *, is_page_call: bool = False) -> dict[str, int | str]:
+        """The body, with the request id that WeChat's support asks for; page calls have a comma before it."""
         words = MESSAGES.get(self.code, "error").format(detail=self.detail)
-        return {"errcode": self.code, "errmsg": f"{words} rid: {rid}"}
+        if is_page_call:
+            return {"errcode": self.code, "errmsg": f"{words}, rid: {rid}"}
+        hint = f", {HINTS[self.code]}" if self.code in HINTS else ""
+        return {"errcode": self.code, "errmsg": f"{words}{hint} rid: {rid}"}

@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.site",
     "tests.commands",
     "tests.serving",
+    "tests.foreign_kit",
 ]
 
 # Plain lines: the renderer for terminals draws every fault with all its values, which takes seconds.

@@ -1,0 +1,110 @@
+"""Clients of WeChat that others wrote, led to the sandbox: a mapped session for Python, a node process for npm."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from tornado.ioloop import IOLoop
+
+from sandbox.server import Sandbox
+from sandbox.world import World
+
+SCRIPT = Path(__file__).parent / "foreign" / "wechat.cjs"
+PACKAGES = Path(__file__).parent.parent / "node_modules" / "co-wechat-api"
+WECHAT = {"api.weixin.qq.com", "mp.weixin.qq.com", "open.weixin.qq.com"}
+
+
+class ToSandbox(HTTPAdapter):
+    """Takes every https request of a session to the sandbox; one that is not meant for WeChat goes nowhere."""
+
+    def __init__(self, sandbox_url: str) -> None:
+        super().__init__()
+        self._sandbox_url = sandbox_url
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **how: Any) -> requests.Response:
+        asked = urlsplit(request.url)
+        assert asked.hostname in WECHAT, f"{asked.hostname} is not WeChat"
+        request.url = self._sandbox_url + asked._replace(scheme="", netloc="").geturl()
+        return super().send(request, *args, **how)
+
+
+def lead(session: requests.Session, box: Sandbox) -> None:
+    """Let a stock client's session find WeChat in the sandbox."""
+    session.trust_env = False
+    session.mount("https://", ToSandbox(box.wechat_api_url))
+
+
+class Refused(Exception):
+    """An npm client threw; `name`, `code` and the words are its own."""
+
+    def __init__(self, name: str, message: str, code: int | str | None = None) -> None:
+        super().__init__(message)
+        self.name, self.code = name, code
+
+
+class Npm:
+    """One node process in which a client of each npm package lives."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, **told: Any) -> "Npm":
+        """`told`: port, app_id, app_secret, token, aes_key."""
+        pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+        command = ["node", "--no-deprecation", str(SCRIPT), json.dumps(told)]
+        return cls(await asyncio.create_subprocess_exec(*command, **pipes))
+
+    async def call(self, on: str, method: str, *args: Any) -> Any:
+        """`on` is api, oauth or crypto; what the method throws is raised as Refused."""
+        self._process.stdin.write(json.dumps({"on": on, "method": method, "args": args}).encode() + b"\n")
+        line = await asyncio.wait_for(self._process.stdout.readline(), 20)
+        answer = json.loads(line)
+        if "error" in answer:
+            raise Refused(**answer["error"])
+        return answer.get("value")
+
+    async def stop(self) -> None:
+        """Let it end."""
+        self._process.stdin.close()
+        await self._process.wait()
+
+
+@pytest.fixture
+def box(io_loop: IOLoop) -> Iterator[Sandbox]:
+    """A pretend WeChat at the real time, which foreign clients read; anna follows the account."""
+    box = Sandbox(World(seed=11))
+
+    async def start() -> None:
+        box.start()
+        await box.phone("anna").follow()
+
+    io_loop.run_sync(start)
+    yield box
+    io_loop.run_sync(box.stop)
+
+
+@pytest.fixture
+def start_npm(io_loop: IOLoop) -> Iterator[Callable[..., Awaitable[Npm]]]:
+    """`await start_npm(box, app_secret=…)` starts the npm clients of an account; without npm it is left out."""
+    if not shutil.which("node") or not PACKAGES.is_dir():
+        pytest.skip("node or its packages are not installed (npm ci)")
+    running: list[Npm] = []
+
+    async def start(box: Sandbox, **changes: Any) -> Npm:
+        own = box.account.settings
+        told = {"app_id": own.app_id, "app_secret": own.app_secret, "token": own.token, "aes_key": own.aes_keys[0]}
+        told["port"] = urlsplit(box.wechat_api_url).port
+        running.append(await Npm.start(**told | changes))
+        return running[-1]
+
+    yield start
+    for npm in running:
+        io_loop.run_sync(npm.stop)
