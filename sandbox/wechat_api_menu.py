@@ -83,13 +83,19 @@ def get_menu(call: Call) -> dict[str, Any]:
     """GET /cgi-bin/menu/get"""
     if call.account.menu is None:
         raise WeChatError(46003)
-    return {"menu": call.account.menu}
+    return {"menu": {"button": [button | {"sub_button": subs_of(button)} for button in call.account.menu["button"]]}}
 
 
 def current_menu(call: Call) -> dict[str, Any]:
     """GET /cgi-bin/get_current_selfmenu_info"""
-    menu = call.account.menu
-    return {"is_menu_open": int(menu is not None), "selfmenu_info": menu or {"button": []}}
+    menu = call.account.menu or {"button": []}
+    buttons = [button | {"sub_button": {"list": subs_of(button)}} for button in menu["button"]]
+    return {"is_menu_open": int(call.account.menu is not None), "selfmenu_info": {"button": buttons}}
+
+
+def subs_of(button: dict[str, Any]) -> list[dict[str, Any]]:
+    """The buttons below one of the first level."""
+    return button.get("sub_button") or []
 
 
 def delete_menu(call: Call) -> dict[str, Any]:

@@ -53,3 +53,14 @@ async def test_the_account_is_looked_at_before_the_grant_type(box) -> None:
     assert told["errcode"] == 40013
     _, told = await get(box, f"/cgi-bin/token?appid={box.account.app_id}&secret={box.account.settings.app_secret}")
     assert told["errcode"] == 40002
+
+
+@pytest.mark.gen_test
+async def test_a_menu_is_read_with_a_list_below_each_button_also_an_empty_one(box) -> None:
+    click, below = {"type": "click", "name": "a", "key": "A"}, {"type": "click", "name": "b", "key": "B"}
+    box.account.menu = {"button": [click, {"name": "c", "sub_button": [below]}]}
+    token = box.account.tokens.stable(force=False).value
+    _, told = await get(box, f"/cgi-bin/menu/get?access_token={token}")
+    assert told == {"menu": {"button": [click | {"sub_button": []}, {"name": "c", "sub_button": [below]}]}}
+    _, told = await get(box, f"/cgi-bin/get_current_selfmenu_info?access_token={token}")
+    assert [one["sub_button"] for one in told["selfmenu_info"]["button"]] == [{"list": []}, {"list": [below]}]
