@@ -50,7 +50,8 @@ def check_asked(account: WeChatAccount, query: str) -> dict[str, str]:
         raise PageProblem(10005, "Scope 参数错误或没有 Scope 权限")
     if not STATE.match(asked["state"]):
         raise PageProblem(10016, "state 参数错误：只能是 128 个以内的字母和数字")
-    if [name for name, _ in parse_qsl(query, keep_blank_values=True) if name in ORDER] != ORDER:
+    given = [name for name, _ in parse_qsl(query, keep_blank_values=True) if name in ORDER]
+    if given not in (ORDER, ORDER[:-1]):  # a site may leave the state out
         raise PageProblem(10016, "参数顺序错误：appid, redirect_uri, response_type, scope, state")
     return asked
 
@@ -140,6 +141,6 @@ class ShowQrHandler(BaseSandboxHandler):
             self.set_status(404)
             return
         picture = io.BytesIO()
-        qrcode.make(found.url).save(picture)
-        self.set_header("Content-Type", "image/png")
+        qrcode.make(found.url).convert("RGB").save(picture, "JPEG")
+        self.set_header("Content-Type", "image/jpg")
         self.write(picture.getvalue())
