@@ -120,6 +120,11 @@ class TokenHandler(ApiHandler):
 
     operation = "planet.token"
 
+    def set_default_headers(self) -> None:
+        """RFC 6749 asks for both headers."""
+        super().set_default_headers()
+        self.set_header("Pragma", "no-cache")
+
     def post(self) -> None:
         """The code exchange; a code is used up by whoever presents it."""
         if self.only("grant_type", body=True) != "authorization_code":
