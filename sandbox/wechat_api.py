@@ -79,10 +79,19 @@ class ApiHandler(BaseSandboxHandler):
         try:
             answer = self.api.do(self._call())
         except WeChatError as refused:
-            answer = refused.answer(self._request_id(), is_page_call=self.api.is_page_call)
+            self._refuse(refused)
+        else:
+            # What WeChat says when all is well has its slashes escaped; a refusal has not.
+            self._say(json.dumps(answer, ensure_ascii=False).replace("/", "\\/"))
+
+    def _refuse(self, refused: WeChatError) -> None:
+        answer = refused.answer(self._request_id(), is_page_call=self.api.is_page_call)
+        self._say(json.dumps(answer, ensure_ascii=False))
+
+    def _say(self, body: str) -> None:
         kind = "text/plain" if self.api.is_page_call else "application/json; encoding=utf-8"
         self.set_header("Content-Type", kind)
-        self.write(json.dumps(answer, ensure_ascii=False).encode())
+        self.write(body)
 
     def _request_id(self) -> str:
         """Three groups of eight; the first is the time."""

@@ -64,3 +64,13 @@ async def test_a_menu_is_read_with_a_list_below_each_button_also_an_empty_one(bo
     assert told == {"menu": {"button": [click | {"sub_button": []}, {"name": "c", "sub_button": [below]}]}}
     _, told = await get(box, f"/cgi-bin/get_current_selfmenu_info?access_token={token}")
     assert [one["sub_button"] for one in told["selfmenu_info"]["button"]] == [{"list": []}, {"list": [below]}]
+
+
+@pytest.mark.gen_test
+async def test_addresses_come_with_escaped_slashes_but_not_in_a_refusal(box) -> None:
+    token = box.account.tokens.stable(force=False).value
+    box.account.menu = {"button": [{"type": "view", "name": "a", "url": "https://e.com/"}]}
+    menu = await AsyncHTTPClient().fetch(f"{box.wechat_api_url}/cgi-bin/menu/get?access_token={token}")
+    assert rb'"https:\/\/e.com\/"' in menu.body
+    refused = await AsyncHTTPClient().fetch(f"{box.wechat_api_url}/cgi-bin/menu/get?access_token=x")
+    assert b"https://mmbizurl.cn/" in refused.body
