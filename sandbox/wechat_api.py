@@ -8,6 +8,7 @@ from typing import Any
 
 from tornado.web import Finish
 
+from sandbox.faults import Fault
 from sandbox.handler import BaseSandboxHandler
 from sandbox.wechat_account import WeChatAccount
 from sandbox.wechat_errors import WeChatError
@@ -83,6 +84,11 @@ class ApiHandler(BaseSandboxHandler):
         else:
             # What WeChat says when all is well has its slashes escaped; a refusal has not.
             self._say(json.dumps(answer, ensure_ascii=False).replace("/", "\\/"))
+
+    async def _be_busy(self, fault: Fault) -> None:
+        """WeChat knows no 429: it says -1, and does nothing."""
+        self._refuse(WeChatError(-1))
+        self.finish()
 
     def _refuse(self, refused: WeChatError) -> None:
         answer = refused.answer(self._request_id(), is_page_call=self.api.is_page_call)

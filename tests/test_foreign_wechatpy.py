@@ -101,6 +101,16 @@ async def test_a_call_over_its_daily_quota_is_what_the_client_calls_limited(clie
 
 
 @pytest.mark.gen_test
+async def test_a_busy_wechat_says_so_and_has_done_nothing(client, box: Sandbox) -> None:
+    await box.phone("anna").say("在吗")
+    await asyncio.to_thread(client.fetch_access_token)
+    box.world.faults.set("wechat", "busy", operation="custom.send", times=1)
+    assert await refusal(client.message.send_text, box.phone("anna").openid, "一") == -1
+    await asyncio.to_thread(client.message.send_text, box.phone("anna").openid, "二")
+    assert [one.text for one in box.phone("anna").inbox if one.via == "custom"] == ["二"]
+
+
+@pytest.mark.gen_test
 async def test_the_menu_is_made_read_and_taken_away(client) -> None:
     assert await asyncio.to_thread(client.menu.get) is None, "46003, which the client takes for no menu"
     assert (await asyncio.to_thread(client.menu.create, MENU))["errcode"] == 0
