@@ -5,6 +5,7 @@ from typing import Any
 from sandbox.wechat_api import Api, Call
 from sandbox.wechat_api_base import OK
 from sandbox.wechat_errors import WeChatError
+from sandbox.wechat_template_fields import check_data
 from sandbox.world import SandboxPerson
 
 KINDS = {
@@ -98,16 +99,11 @@ def already_sent(call: Call) -> int | None:
 
 
 def check_template(call: Call, template_id: str) -> None:
-    """Refuse an unknown template, and data without values."""
+    """Refuse an unknown template, and data that it cannot show."""
     known = call.account.settings.templates
     if not template_id or (known is not None and template_id not in known):
         raise WeChatError(40037)
-    data = call.body.get("data")
-    if not isinstance(data, dict) or not data:
-        raise WeChatError(47003, "data")
-    for name, field in data.items():
-        if not isinstance(field, dict) or not str(field.get("value", "")):
-            raise WeChatError(47003, name)
+    check_data(call.body.get("data"))
 
 
 def show_template(call: Call, person: SandboxPerson, via: str) -> None:

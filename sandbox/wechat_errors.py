@@ -45,7 +45,7 @@ MESSAGES = {
     45047: "out of response count limit",
     46003: "menu no exist",
     47001: "data format error",
-    47003: "argument invalid! data.{detail} is empty",
+    47003: "argument invalid! {detail}",
     48001: "api unauthorized",
     48006: "forbid to clear quota because of reaching the limit",
 }

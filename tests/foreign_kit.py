@@ -12,6 +12,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from tornado.ioloop import IOLoop
+from wechatpy.exceptions import WeChatClientException, WeChatException
 
 from sandbox.server import Sandbox
 from sandbox.world import World
@@ -77,6 +78,16 @@ class Npm:
         await self._process.wait()
 
 
+async def wechatpy_refusal(
+    call: Callable[..., Any], *args: Any, kind: type[WeChatException] = WeChatClientException
+) -> int:
+    """The errcode of what the client raises."""
+    with pytest.raises(kind) as refused:
+        await asyncio.to_thread(call, *args)
+    assert type(refused.value) is kind and " rid: " in refused.value.errmsg
+    return refused.value.errcode
+
+
 @pytest.fixture
 def box(io_loop: IOLoop) -> Iterator[Sandbox]:
     """A pretend WeChat at the real time, which foreign clients read; anna follows the account."""
@@ -89,6 +100,21 @@ def box(io_loop: IOLoop) -> Iterator[Sandbox]:
     io_loop.run_sync(start)
     yield box
     io_loop.run_sync(box.stop)
+
+
+@pytest.fixture
+def make_wechatpy(box: Sandbox) -> Iterator[Callable[..., Any]]:
+    """`make_wechatpy(WeChatClient, secret)`: a stock client led to the sandbox; the secret may be left out."""
+    made: list[Any] = []
+
+    def make(kind: type, secret: str = box.account.settings.app_secret, *more: str) -> Any:
+        made.append(kind(box.account.app_id, secret, *more))
+        lead(made[-1]._http, box)
+        return made[-1]
+
+    yield make
+    for client in made:
+        client._http.close()
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """wechatpy's own blocking client takes the sandbox for WeChat, and raises what WeChat would make it raise."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from wechatpy import WeChatClient, WeChatOAuth
-from wechatpy.exceptions import APILimitedException, WeChatClientException, WeChatException, WeChatOAuthException
+from wechatpy import WeChatClient
+from wechatpy.exceptions import APILimitedException, WeChatClientException
 
 from sandbox.server import Sandbox
-from tests.foreign_kit import lead
+from tests.foreign_kit import wechatpy_refusal
 
 MENU = {
     "button": [
@@ -18,35 +15,11 @@ MENU = {
         {"name": "我的", "sub_button": [{"type": "view", "name": "课程", "url": "https://h5.example.com/me"}]},
     ]
 }
-BACK = "http://127.0.0.1:8000/oauth/callback"
 
 
 @pytest.fixture
-def make(box: Sandbox) -> Iterator[Callable[..., Any]]:
-    """`make(WeChatClient, secret)` or `make(WeChatOAuth, secret, BACK, …)`: a stock client led to the sandbox."""
-    made: list[Any] = []
-
-    def make(kind: type, secret: str = box.account.settings.app_secret, *more: str) -> Any:
-        made.append(kind(box.account.app_id, secret, *more))
-        lead(made[-1]._http, box)
-        return made[-1]
-
-    yield make
-    for client in made:
-        client._http.close()
-
-
-@pytest.fixture
-def client(make) -> WeChatClient:
-    return make(WeChatClient)
-
-
-async def refusal(call: Callable[..., Any], *args: Any, kind: type[WeChatException] = WeChatClientException) -> int:
-    """The errcode of what the client raises."""
-    with pytest.raises(kind) as refused:
-        await asyncio.to_thread(call, *args)
-    assert type(refused.value) is kind and " rid: " in refused.value.errmsg
-    return refused.value.errcode
+def client(make_wechatpy) -> WeChatClient:
+    return make_wechatpy(WeChatClient)
 
 
 @pytest.mark.gen_test
@@ -59,17 +32,17 @@ async def test_a_token_is_fetched_once_and_kept_for_its_two_hours(client, box: S
 
 
 @pytest.mark.gen_test
-async def test_a_wrong_secret_or_account_gets_no_token(make, box: Sandbox) -> None:
-    client = make(WeChatClient, "0" * 32)
-    assert await refusal(client.misc.get_wechat_ips) == 40125
-    assert await refusal(make(WeChatClient, "").misc.get_wechat_ips) == 41004
+async def test_a_wrong_secret_or_account_gets_no_token(make_wechatpy, box: Sandbox) -> None:
+    client = make_wechatpy(WeChatClient, "0" * 32)
+    assert await wechatpy_refusal(client.misc.get_wechat_ips) == 40125
+    assert await wechatpy_refusal(make_wechatpy(WeChatClient, "").misc.get_wechat_ips) == 41004
     client.appid = "wx0000000000000000"
-    assert await refusal(client.misc.get_wechat_ips) == 40013
+    assert await wechatpy_refusal(client.misc.get_wechat_ips) == 40013
     box.account.settings.ip_white_list = ["10.0.0.1"]
     with pytest.raises(
         WeChatClientException, match=r"invalid ip 127\.0\.0\.1 ipv6 ::ffff:127\.0\.0\.1, not in whitelist"
     ):
-        await asyncio.to_thread(make(WeChatClient).fetch_access_token)
+        await asyncio.to_thread(make_wechatpy(WeChatClient).fetch_access_token)
 
 
 @pytest.mark.gen_test
@@ -82,14 +55,14 @@ async def test_a_refused_token_is_fetched_anew_and_the_call_goes_through(client,
 
 
 @pytest.mark.gen_test
-async def test_a_token_that_another_process_replaced_lives_five_minutes_more(make, box: Sandbox) -> None:
-    first, second = make(WeChatClient), make(WeChatClient)
+async def test_a_token_that_another_process_replaced_lives_five_minutes_more(make_wechatpy, box: Sandbox) -> None:
+    first, second = make_wechatpy(WeChatClient), make_wechatpy(WeChatClient)
     await asyncio.to_thread(first.misc.get_wechat_ips)
     await asyncio.to_thread(second.misc.get_wechat_ips)
     first.auto_retry = False
     assert await asyncio.to_thread(first.misc.get_wechat_ips) == ["127.0.0.1"]
     box.world.forward(300)
-    assert await refusal(first.misc.get_wechat_ips) == 42001
+    assert await wechatpy_refusal(first.misc.get_wechat_ips) == 42001
     assert await asyncio.to_thread(second.misc.get_wechat_ips) == ["127.0.0.1"]
 
 
@@ -97,7 +70,7 @@ async def test_a_token_that_another_process_replaced_lives_five_minutes_more(mak
 async def test_a_call_over_its_daily_quota_is_what_the_client_calls_limited(client, box: Sandbox) -> None:
     box.account.quota.limits["/cgi-bin/getcallbackip"] = 1
     await asyncio.to_thread(client.misc.get_wechat_ips)
-    assert await refusal(client.misc.get_wechat_ips, kind=APILimitedException) == 45009
+    assert await wechatpy_refusal(client.misc.get_wechat_ips, kind=APILimitedException) == 45009
 
 
 @pytest.mark.gen_test
@@ -105,7 +78,7 @@ async def test_a_busy_wechat_says_so_and_has_done_nothing(client, box: Sandbox) 
     await box.phone("anna").say("在吗")
     await asyncio.to_thread(client.fetch_access_token)
     box.world.faults.set("wechat", "busy", operation="custom.send", times=1)
-    assert await refusal(client.message.send_text, box.phone("anna").openid, "一") == -1
+    assert await wechatpy_refusal(client.message.send_text, box.phone("anna").openid, "一") == -1
     await asyncio.to_thread(client.message.send_text, box.phone("anna").openid, "二")
     assert [one.text for one in box.phone("anna").inbox if one.via == "custom"] == ["二"]
 
@@ -120,7 +93,7 @@ async def test_the_menu_is_made_read_and_taken_away(client) -> None:
     assert info["is_menu_open"] == 1
     assert info["selfmenu_info"]["button"][1]["sub_button"]["list"] == second["sub_button"]
     four = {"button": MENU["button"][:1] * 4}
-    assert await refusal(client.menu.create, four) == 40016
+    assert await wechatpy_refusal(client.menu.create, four) == 40016
     assert len((await asyncio.to_thread(client.menu.get))["menu"]["button"]) == 2
     await asyncio.to_thread(client.menu.delete)
     assert await asyncio.to_thread(client.menu.get) is None
@@ -137,21 +110,21 @@ async def test_people_are_told_as_wechat_tells_them(client, box: Sandbox) -> Non
     await bob.unfollow()
     left = await asyncio.to_thread(client.user.get, bob.openid)
     assert left["subscribe"] == 0 and "subscribe_time" not in left
-    assert await refusal(client.user.get, "oNobody") == 40003
+    assert await wechatpy_refusal(client.user.get, "oNobody") == 40003
 
 
 @pytest.mark.gen_test
 async def test_a_customer_service_message_needs_somebody_who_wrote(client, box: Sandbox) -> None:
     anna = box.phone("anna")
     box.world.forward(61)
-    assert await refusal(client.message.send_text, anna.openid, "你好") == 45015
+    assert await wechatpy_refusal(client.message.send_text, anna.openid, "你好") == 45015
     await anna.say("在吗")
     await asyncio.to_thread(client.message.send_text, anna.openid, "你好")
     card = {"title": "星球", "description": "一年", "url": "https://h5.example.com/", "image": ""}
     await asyncio.to_thread(client.message.send_articles, anna.openid, [card])
     assert [one.text for one in anna.inbox if one.via == "custom"] == ["你好", "星球"]
-    assert await refusal(client.message.send_text, anna.openid, "长" * 700) == 45002
-    assert await refusal(client.message.send_text, "oNobody", "谁") == 40003
+    assert await wechatpy_refusal(client.message.send_text, anna.openid, "长" * 700) == 45002
+    assert await wechatpy_refusal(client.message.send_text, "oNobody", "谁") == 40003
 
 
 @pytest.mark.gen_test
@@ -163,10 +136,32 @@ async def test_a_template_message_goes_to_followers_only(client, box: Sandbox) -
     await box.wechat.pushes.settle()
     told = box.wechat.pushes.deliveries[-1].fields
     assert (told["Event"], told["MsgID"], told["Status"]) == ("TEMPLATESENDJOBFINISH", str(sent["msgid"]), "success")
-    assert await refusal(client.message.send_template, anna.openid, "T2", data) == 40037
+    assert await wechatpy_refusal(client.message.send_template, anna.openid, "T2", data) == 40037
     await anna.unfollow()
-    assert await refusal(client.message.send_template, anna.openid, "T1", data) == 43004
+    assert await wechatpy_refusal(client.message.send_template, anna.openid, "T1", data) == 43004
     assert [one.text for one in anna.inbox if one.kind == "template"] == ["thing1：已开通"]
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("thing1", "《信息安全》星球已开通，答疑一年！", "二" * 21),
+        ("number2", "3.5", "三"),
+        ("character_string3", "A2026-11", "单号A2026"),
+        ("phrase4", "已开通", "已经开通星球"),
+        ("amount5", "199.00元", "一百元"),
+        ("thing6", "x", ""),
+    ],
+)
+async def test_a_field_out_of_the_form_of_its_kind_is_named(client, box: Sandbox, name, good, bad) -> None:
+    anna = box.phone("anna")
+    await asyncio.to_thread(client.message.send_template, anna.openid, "T1", {name: {"value": good}})
+    with pytest.raises(WeChatClientException) as refused:
+        await asyncio.to_thread(client.message.send_template, anna.openid, "T1", {name: {"value": bad}})
+    words = f"argument invalid! data.{name}.value {'invalid' if bad else 'is empty'} rid: "
+    assert refused.value.errcode == 47003 and refused.value.errmsg.startswith(words)
+    assert [one.text for one in anna.inbox if one.kind == "template"] == [f"{name}：{good}"]
 
 
 @pytest.mark.gen_test
@@ -179,7 +174,7 @@ async def test_a_parametric_qr_is_made_and_its_picture_fetched(client, box: Sand
     gone = await asyncio.to_thread(client._http.get, client.qrcode.get_url(made["ticket"]))
     assert (gone.status_code, gone.content) == (404, b"")
     asked["action_info"]["scene"]["scene_str"] = "x" * 65
-    assert await refusal(client.qrcode.create, asked) == 40053
+    assert await wechatpy_refusal(client.qrcode.create, asked) == 40053
 
 
 @pytest.mark.gen_test
@@ -191,46 +186,4 @@ async def test_the_page_signature_it_makes_is_the_one_wechat_expects(client, box
     told = {"timestamp": "1", "noncestr": "n", "signature": signature}
     assert box.account.check_jssdk(url, **told) == "config:ok"
     assert box.account.check_jssdk(url + "&y=2", **told) == "config:invalid signature"
-    assert await refusal(client.jsapi.get_ticket, "what") == 40035
-
-
-async def agrees(box: Sandbox, url: str) -> str:
-    """The code that anna's phone brings back from an address that a client made."""
-    sandbox_url = box.wechat_open_url + url.removeprefix("https://open.weixin.qq.com")
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = await box.phone("anna").fetch("POST", sandbox_url, "answer=allow", form)
-    return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))["code"]
-
-
-@pytest.mark.gen_test
-@pytest.mark.parametrize("state", ["", "abc123"])
-async def test_a_person_who_agrees_is_known_by_name(make, box: Sandbox, state: str) -> None:
-    oauth = make(WeChatOAuth, box.account.settings.app_secret, BACK, "snsapi_userinfo", state)
-    told = await asyncio.to_thread(oauth.fetch_access_token, await agrees(box, oauth.authorize_url))
-    assert (told["openid"], told["expires_in"]) == (box.phone("anna").openid, 7200)
-    assert (await asyncio.to_thread(oauth.get_user_info))["nickname"] == "anna"
-    assert await asyncio.to_thread(oauth.check_access_token)
-    await asyncio.to_thread(oauth.refresh_access_token, oauth.refresh_token)
-    assert oauth.access_token != told["access_token"] and oauth.open_id == told["openid"]
-
-
-@pytest.mark.gen_test
-async def test_codes_and_page_tokens_are_refused_as_wechat_refuses_them(make, box: Sandbox) -> None:
-    secret = box.account.settings.app_secret
-    oauth, stranger = make(WeChatOAuth, secret, BACK), make(WeChatOAuth, "0" * 32, BACK)
-
-    async def refused(call: Callable[..., Any], *args: Any) -> int:
-        return await refusal(call, *args, kind=WeChatOAuthException)
-
-    used, late = [await agrees(box, oauth.authorize_url) for _ in range(2)]
-    assert await refused(stranger.fetch_access_token, used) == 40125
-    await asyncio.to_thread(oauth.fetch_access_token, used)
-    assert await refused(oauth.fetch_access_token, used) == 40163
-    assert await refused(oauth.fetch_access_token, "never") == 40029
-    assert await refused(oauth.get_user_info) == 48001, "silent consent gives no name"
-    assert await refused(oauth.check_access_token, "oNobody") == 40003
-    assert await refused(oauth.refresh_access_token, "never") == 40030
-    box.world.forward(300)
-    assert await refused(oauth.fetch_access_token, late) == 42003
-    box.world.forward(7200)
-    assert await refused(oauth.check_access_token) == 42001
+    assert await wechatpy_refusal(client.jsapi.get_ticket, "what") == 40035
