@@ -7,6 +7,7 @@ from sandbox.wechat_api import Api, Call
 from sandbox.wechat_errors import WeChatError
 
 DAYS_30 = 2_592_000
+PAGE_MOST = 10_000
 TEMPORARY = {"QR_SCENE", "QR_STR_SCENE"}
 PERMANENT = {"QR_LIMIT_SCENE", "QR_LIMIT_STR_SCENE"}
 
@@ -38,21 +39,24 @@ def user_info(call: Call) -> dict[str, Any]:
 def user_infos(call: Call) -> dict[str, Any]:
     """POST /cgi-bin/user/info/batchget: a hundred at most."""
     wanted = call.body.get("user_list")
-    if not isinstance(wanted, list) or not 1 <= len(wanted) <= 100:
+    if not isinstance(wanted, list) or not wanted:
         raise WeChatError(40035)
+    if len(wanted) > 100:
+        raise WeChatError(40032)
     openids = [str(one.get("openid", "")) for one in wanted if isinstance(one, dict)]
     return {"user_info_list": [describe(call, openid) for openid in openids]}
 
 
 def user_list(call: Call) -> dict[str, Any]:
-    """GET /cgi-bin/user/get: all followers in one page."""
+    """GET /cgi-bin/user/get: ten thousand followers a page; the last of a page begins the next."""
     names = call.account.chats.followers()
     openids = [call.account.openid(call.world.people[name]) for name in names]
     after = call.args.get("next_openid", "")
-    rest = openids[openids.index(after) + 1 :] if after in openids else openids
-    answer: dict[str, Any] = {"total": len(openids), "count": len(rest), "next_openid": ""}
-    if rest:
-        answer |= {"data": {"openid": rest}, "next_openid": rest[-1]}
+    start = openids.index(after) + 1 if after in openids else 0
+    page = openids[start : start + PAGE_MOST]
+    answer: dict[str, Any] = {"total": len(openids), "count": len(page), "next_openid": ""}
+    if page:
+        answer |= {"data": {"openid": page}, "next_openid": page[-1]}
     return answer
 
 

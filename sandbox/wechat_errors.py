@@ -19,6 +19,7 @@ MESSAGES = {
     40027: "invalid sub button url size",
     40029: "invalid code",
     40030: "invalid refresh_token",
+    40032: "invalid openid list size",
     40035: "invalid parameter",
     40037: "invalid template_id",
     40053: "invalid action info",

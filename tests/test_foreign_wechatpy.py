@@ -114,6 +114,19 @@ async def test_people_are_told_as_wechat_tells_them(client, box: Sandbox) -> Non
 
 
 @pytest.mark.gen_test
+async def test_followers_come_ten_thousand_at_a_time_and_are_described_by_the_hundred(client, box: Sandbox) -> None:
+    for number in range(10_000):
+        box.account.chats.fan(box.world.add_person(f"p{number}")).follows = True
+    first = await asyncio.to_thread(client.user.get_followers)
+    assert (first["total"], first["count"], len(first["data"]["openid"])) == (10_001, 10_000, 10_000)
+    rest = await asyncio.to_thread(client.user.get_followers, first["next_openid"])
+    assert rest["data"]["openid"] == [box.phone("anna").openid] and rest["next_openid"] == box.phone("anna").openid
+    assert len({*await asyncio.to_thread(lambda: list(client.user.iter_followers()))}) == 10_001
+    assert await wechatpy_refusal(client.user.get_batch, first["data"]["openid"][:101]) == 40032
+    assert len(await asyncio.to_thread(client.user.get_batch, first["data"]["openid"][:100])) == 100
+
+
+@pytest.mark.gen_test
 async def test_a_customer_service_message_needs_somebody_who_wrote(client, box: Sandbox) -> None:
     anna = box.phone("anna")
     box.world.forward(61)
