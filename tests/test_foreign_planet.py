@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,6 +16,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc6749.errors import MismatchingStateException, MissingCodeException
 from authlib.oauth2.rfc9207 import IssuerParameter
 
+from sandbox.planet_members import rfc3339
 from sandbox.planet_oauth import TokenHandler
 from sandbox.server import Sandbox
 
@@ -94,12 +96,13 @@ async def test_a_member_who_agrees_is_recognised_and_gets_his_membership(client:
     anna = planet.planet.account_of(planet.phone("anna").person)
     assert (token["token_type"], token["expires_in"]) == ("Bearer", 600)
     assert (token["member_uid"], token["display_name"]) == (anna.uid, anna.name)
-    wanted = {"member_uid": token["member_uid"], "ends_at": "2027-06-01T00:00:00Z", "reason": "course_purchase"}
+    ends_at = rfc3339(planet.planet.now + timedelta(days=365))
+    wanted = {"member_uid": token["member_uid"], "ends_at": ends_at, "reason": "course_purchase"}
     made = await client.call("PUT", "/v1/groups/g1/memberships/r1", json=wanted)
     assert (made.status_code, made.json()["member_uid"], made.json()["status"]) == (201, anna.uid, "active")
     shown = (await client.call("GET", f"/v1/groups/g1/members/{anna.uid}")).json()
     (only,) = shown["memberships"]
-    assert (only["source"], only["ref"], only["ends_at"]) == ("partner", "r1", "2027-06-01T00:00:00Z")
+    assert (only["source"], only["ref"], only["ends_at"]) == ("partner", "r1", ends_at)
     assert (await client.call("PUT", "/v1/groups/g1/memberships/r1", json=wanted)).status_code == 200
 
 
