@@ -59,7 +59,7 @@ async def test_a_message_is_answered_in_secret() -> None:
         with counts("ok"):
             status, head, body = await wechat.post(*push())
         assert status == 200 and "好的" in opened_reply(body)
-        assert "Content-Type: text/xml; charset=utf-8" in head and "nosniff" in head and "Date: " in head
+        assert "Content-Type: text/xml; charset=utf-8" in head and "Date: " in head
         assert wechat.talk.heard[0].content == "帮助"
 
 
@@ -99,7 +99,7 @@ async def test_the_console_verifies_the_address() -> None:
     async with serving() as wechat:
         status, head, body = await wechat.ask("GET", f"/wx/push?{plain_query(echostr='592778')}")
         assert (status, body) == (200, b"592778")
-        assert "Content-Type: text/plain" in head and "X-Content-Type-Options: nosniff" in head
+        assert "Content-Type: text/plain" in head
         for query in (plain_query(echostr="<b>"), plain_query(NOW - 601, echostr="1"), "echostr=1"):
             assert (await wechat.ask("GET", f"/wx/push?{query}"))[::2] == (403, b"")
 

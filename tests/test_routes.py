@@ -92,6 +92,9 @@ def check_headers(answer, what, *, is_static: bool = False, is_https: bool = Fal
     assert "\n" not in "".join(answer.headers[name] for name in [*SAFE, "Content-Security-Policy"]), what
 
 
+PUSHES = Route("/wx/push$", object)
+
+
 @pytest.fixture(params=[{}, {"base_url": "https://course.example"}], ids=["http", "https"])
 def reached(make_site, request):
     """A site on this machine alone, and one behind https."""
@@ -101,7 +104,12 @@ def reached(make_site, request):
 @gen
 async def test_every_answer_carries_the_safe_headers(reached):
     site, is_https = reached, reached.config.is_https
-    for route in [*routes_of(site), Route("/nothing/here$", MissingHandler), Route("/static/nothing.css$", object)]:
+    for route in [
+        *routes_of(site),
+        Route("/nothing/here$", MissingHandler),
+        Route("/static/nothing.css$", object),
+        PUSHES,
+    ]:
         for method in METHODS:
             for signed_in in (False, True):
                 if method == "POST" and signed_in and route.pattern == "/oauth/start$":

@@ -4,7 +4,7 @@ A push costs about half of what it costs in a RequestHandler this way. Tornado s
 header and body limits, chunks, framing errors (a bare 400) and keep-alive are its own.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
@@ -36,8 +36,10 @@ class PushSite(HTTPServerConnectionDelegate):
         path: str = PUSH_PATH,
         max_body: int = 64 * 1024,
         body_seconds: float = 5.0,
+        safe_headers: Mapping[str, str] | None = None,
     ) -> None:
         """`now` gives Unix seconds for the Date header; a body may take `body_seconds` to arrive."""
+        self.safe_headers = safe_headers or {}
         self.application = application
         self.door = door
         self.path = path
@@ -59,9 +61,18 @@ class PushSite(HTTPServerConnectionDelegate):
         head = self._heads.get(key)
         if head is None:
             lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
-            lines += [f"{name}: {value}" for name, value in headers_of(answer).get_all()]
+            lines += [f"{name}: {value}" for name, value in self.headers_of(answer).get_all()]
             head = self._heads[key] = "\r\n".join(lines).encode("latin1")
         return head + self.date()
+
+    def headers_of(self, answer: Answer) -> HTTPHeaders:
+        """All headers but Date and Content-Length."""
+        headers = HTTPHeaders({**self.safe_headers, "Content-Type": f"{answer.media}; charset=utf-8"})
+        if answer.retry_after:
+            headers["Retry-After"] = str(answer.retry_after)
+        if answer is NOT_ALLOWED:
+            headers["Allow"] = "GET, POST"
+        return headers
 
     def date(self) -> bytes:
         """The Date header, written once a second."""
@@ -69,22 +80,6 @@ class PushSite(HTTPServerConnectionDelegate):
         if self._date[0] != second:
             self._date = (second, f"\r\nDate: {format_timestamp(second)}\r\nContent-Length: ".encode("latin1"))
         return self._date[1]
-
-
-def headers_of(answer: Answer) -> HTTPHeaders:
-    """All headers but Date and Content-Length."""
-    headers = HTTPHeaders(
-        {
-            "Content-Type": f"{answer.media}; charset=utf-8",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
-        }
-    )
-    if answer.retry_after:
-        headers["Retry-After"] = str(answer.retry_after)
-    if answer is NOT_ALLOWED:
-        headers["Allow"] = "GET, POST"
-    return headers
 
 
 class PushExchange(HTTPMessageDelegate):
@@ -146,7 +141,7 @@ class PushExchange(HTTPMessageDelegate):
         if self.plain_keep_alive:
             self.write(b"%b%d\r\n\r\n%b" % (self.site.head(answer), len(answer.body), answer.body))
         else:
-            headers = headers_of(answer)
+            headers = self.site.headers_of(answer)
             headers["Date"] = format_timestamp(self.site.now())
             headers["Content-Length"] = str(len(answer.body))
             start_line = ResponseStartLine("HTTP/1.1", answer.status, HTTPStatus(answer.status).phrase)

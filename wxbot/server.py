@@ -8,6 +8,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 import structlog
+from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.web import Application
 
 from clients import redis as redis_client
@@ -147,13 +148,19 @@ class Server:
         self.conversation = Conversation(ctx)
         self.door = PushDoor(self.codec(), self.conversation, self.unix_now) if ctx.config.wechat_app_id else None
         self.application = build_application(ctx, metrics_dir=metrics_dir)
-        site = PushSite(self.application, self.door, self.unix_now) if self.door else self.application
         self.http = QuickServer(
-            site, quick_path=PUSH_PATH, idle_seconds=60, max_body_size=BODY_MOST, body_timeout=10
+            self.site(), quick_path=PUSH_PATH, idle_seconds=60, max_body_size=BODY_MOST, body_timeout=10
         )  # fmt: skip
         self.with_worker = with_worker
         self.tasks: list[asyncio.Task[None]] = []
         self.working: asyncio.Task[None] | None = None
+
+    def site(self) -> HTTPServerConnectionDelegate:
+        """All that is served: the application, before it the push door when an account is set up."""
+        if self.door is None:
+            return self.application
+        safe = self.application.settings["safe_headers"]
+        return PushSite(self.application, self.door, self.unix_now, safe_headers=safe)
 
     def codec(self) -> PushCodec:
         """Opens and seals pushes with the account's keys."""
