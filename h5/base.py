@@ -11,6 +11,7 @@ import structlog
 from tornado.web import HTTPError, MissingArgumentError, RequestHandler
 
 from h5 import addresses, pages
+from h5.rates import Counted
 from models.errors import BusinessError, NotFound, NotSignedIn, OpenInWechat, TooBusy, WrongInput
 from services import people
 from services.context import Context
@@ -18,7 +19,6 @@ from services.context import Context
 log = structlog.get_logger()
 MONTH_SECONDS = 30 * 86_400
 BROWSER_SECRET = re.compile(r"[0-9a-f]{64}")
-BROWSERS_OF_AN_ADDRESS = 10  # offices and carriers share one
 PLAIN_NO = {
     400: "请求的格式不对，请返回后重试。",
     403: "这个页面停留太久，或不是从本站打开的。请返回刷新后再试。",
@@ -39,7 +39,7 @@ def signed_in(method: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable
     return guarded
 
 
-class BaseHandler(RequestHandler):
+class BaseHandler(Counted, RequestHandler):
     """One request: `person` is the signed-in visitor or None; raise to refuse, and nothing was changed."""
 
     person: people.Visitor | None = None
@@ -68,6 +68,9 @@ class BaseHandler(RequestHandler):
         token = self.get_cookie(self.cookie("session"))
         if token:
             self.person = await self.ctx.read(people.visitor, token=token)
+            if self.person is None:
+                await self.limit("guess")
+        await self.check_rate()
         if self.person and self.person.wants_touch:
             with suppress(TooBusy):  # the next request notes it
                 await self.ctx.transact(people.touch_session, token=token)
@@ -119,19 +122,6 @@ class BaseHandler(RequestHandler):
         """The address that asks; `X-Forwarded-For` counts only from proxies named in the settings."""
         forwarded = self.request.headers.get("X-Forwarded-For", "")
         return addresses.who_asks(self.request.remote_ip or "", forwarded, self.ctx.config.trusted_proxies)
-
-    async def limit(self, name: str) -> None:
-        """Count this request against a limit: per person, else per browser.
-
-        A cookie of a browser is easily made up, and a first visit has none, so all that is nobody's of one address
-        has a wider limit together: an office or a carrier shares one.
-        """
-        if self.person:
-            await self.ctx.limits.check(name, f"p{self.person.id}")
-            return
-        await self.ctx.limits.check(name, f"all{addresses.household(self.ip)}", times=BROWSERS_OF_AN_ADDRESS)
-        if browser := self.known_browser():
-            await self.ctx.limits.check(name, f"b{browser[:16]}")
 
     def field(self, name: str, default: str | None = None, *, most: int = 2000) -> str:
         """One field of the posted form; raises WrongInput when it is missing, doubled or too long."""
@@ -210,6 +200,8 @@ class BaseHandler(RequestHandler):
 
 class MissingHandler(BaseHandler):
     """Every address that is not ours."""
+
+    acts = "page"
 
     def check_xsrf_cookie(self) -> None:
         """Nothing is changed here, so nothing can be forged."""

@@ -29,7 +29,6 @@ class PairingHandler(BaseHandler):
 
     @signed_in
     async def post(self, pairing_id: str) -> None:
-        await self.limit("change")
         action = ACTIONS.get(self.field("action"))
         if action is None:
             raise WrongInput(what="action")
@@ -41,6 +40,8 @@ class PairingHandler(BaseHandler):
 class InviteHandler(BaseHandler):
     """The one-time link of an invitation: GET shows it, POST takes it."""
 
+    looks = acts = "code"
+
     @property
     def target(self) -> str:
         return f"invite:{self.path_args[0]}"
@@ -51,7 +52,6 @@ class InviteHandler(BaseHandler):
 
     @signed_in
     async def post(self, code: str) -> None:
-        await self.limit("code")
         await self.ctx.transact(lecturers.accept, code=code, person_id=self.person.id)
         await self.renew_session()
         self.see("/lecturer")

@@ -12,6 +12,8 @@ SOON = timedelta(minutes=2)
 class PlanetLinkHandler(BaseHandler):
     """星球 on the course page: GET shows what would be linked and changes nothing, POST starts it."""
 
+    acts = "link"
+
     @property
     def target(self) -> str:
         return f"course_planet:{self.path_args[0]}"
@@ -27,7 +29,6 @@ class PlanetLinkHandler(BaseHandler):
 
     @signed_in
     async def post(self, slug: str) -> None:
-        await self.limit("link")
         agreed = self.field("waiver", "", most=32)
         where = {"ip": self.ip, "user_agent": self.user_agent}
         who = {"person_id": self.person.id, "browser": self.browser()}
@@ -36,6 +37,8 @@ class PlanetLinkHandler(BaseHandler):
 
 class CallbackHandler(BaseHandler):
     """The planet sends the browser back; the answer is shown on an address without code or state."""
+
+    looks = "return"
 
     async def get(self, provider: str) -> None:
         names = {"state": "state", "code": "code", "issuer": "iss", "error": "error"}
@@ -49,6 +52,8 @@ class CallbackHandler(BaseHandler):
 
 class AttemptHandler(BaseHandler):
     """How a link came out, for the browser that began it; goes on by itself while it is not yet done."""
+
+    looks = "outcome"
 
     async def get(self, attempt_id: str) -> None:
         asked = {"attempt_id": int(attempt_id), "browser": self.known_browser()}
@@ -86,7 +91,6 @@ class UnlinkHandler(BaseHandler):
 
     @signed_in
     async def post(self, link_id: str) -> None:
-        await self.limit("change")
         whose = {"person_id": self.person.id, "who": f"person:{self.person.id}"}
         await self.ctx.transact(links.unlink, link_id=int(link_id), reason="page", **whose)
         self.see("/me/links")

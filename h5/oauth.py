@@ -8,8 +8,9 @@ from services import people
 class StartHandler(BaseHandler):
     """A tap on 登录: remembers where he wanted to go and sends him to WeChat."""
 
+    acts = "sign_in"
+
     async def post(self) -> None:
-        await self.limit("sign_in")
         target = self.field("target", most=128)
         path_of(target)
         state = await self.ctx.transact(people.begin_sign_in, browser=self.browser(), target=target)
@@ -18,6 +19,8 @@ class StartHandler(BaseHandler):
 
 class CallbackHandler(BaseHandler):
     """WeChat sends him back, often twice: the same browser gets the same outcome."""
+
+    looks = "return"
 
     async def get(self) -> None:
         returned = {"state": self.asked("state"), "code": self.asked("code"), "browser": self.known_browser()}
@@ -34,6 +37,8 @@ class CallbackHandler(BaseHandler):
 
 class SignOutHandler(BaseHandler):
     """Ends this browser's session."""
+
+    acts = "page"
 
     async def post(self) -> None:
         if token := self.get_cookie(self.cookie("session")):

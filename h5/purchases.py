@@ -28,13 +28,15 @@ class PurchaseHandler(BaseHandler):
     def wants_json(self) -> bool:
         return True
 
-    async def prepare(self) -> None:
-        await super().prepare()
-        name, key = self.credentials()
-        if not await self.ctx.read(purchases.is_key, name=name, key=key, platform=self.path_args[0]):
-            who = f"ip{household(self.ip)}"  # only wrong keys count, for who sends them
-            await self.ctx.limits.check("api_key", who)
-            raise AccessDenied
+    async def check_rate(self) -> None:
+        """A platform counts by its name; without its key, a wrong or missing one counts for who sends it."""
+        try:
+            name, key = self.credentials()
+            if not await self.ctx.read(purchases.is_key, name=name, key=key, platform=self.path_args[0]):
+                raise AccessDenied
+        except (KeyMissing, AccessDenied):
+            await self.ctx.limits.check("api_key", f"ip{household(self.ip)}")
+            raise
         await self.ctx.limits.check("api", name)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -72,13 +74,14 @@ class PurchaseHandler(BaseHandler):
 class ClaimHandler(BaseHandler):
     """A claim link: GET shows what it is for, POST gives it to who is signed in."""
 
+    looks = acts = "code"
+
     @property
     def target(self) -> str:
         return f"claim:{self.path_args[0]}"
 
     @signed_in
     async def get(self, code: str) -> None:
-        await self.limit("code")
         claim = await self.ctx.read(purchases.claim_offer, code=code, person_id=self.person.id)
         if claim.is_mine:
             self.see(f"/courses/{claim.course_slug}")
@@ -87,7 +90,6 @@ class ClaimHandler(BaseHandler):
 
     @signed_in
     async def post(self, code: str) -> None:
-        await self.limit("code")
         slug = await self.ctx.transact(purchases.claim, code=code, person_id=self.person.id)
         self.see(f"/courses/{slug}")
 

@@ -128,11 +128,12 @@ class OpenApiHandler(MachineHandler):
 class QrHandler(BaseHandler):
     """The QR of one of our own pages, drawn off the loop."""
 
+    looks = "picture"
+
     async def get(self) -> None:
         path = self.asked("to")
         if not OWN_PATH.fullmatch(path):
             raise WrongInput(what="to")
-        await self.limit("picture")
         picture = await asyncio.to_thread(qr.svg, f"{self.ctx.config.base_url}{path}")
         self.set_header("Content-Type", "image/svg+xml")
         self.finish(picture)
@@ -141,8 +142,9 @@ class QrHandler(BaseHandler):
 class ShareHandler(BaseHandler):
     """The JS-SDK signature for one of our own pages, and no other."""
 
+    looks = "picture"
+
     async def get(self) -> None:
-        await self.limit("picture")
         path = self.asked("path")
         if not OWN_PATH.fullmatch(path.partition("?")[0]) or len(path) > 500:
             raise WrongInput(what="path")

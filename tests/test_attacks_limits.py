@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from h5.addresses import household, who_asks
-from h5.base import BROWSERS_OF_AN_ADDRESS
+from h5.rates import BROWSERS_OF_AN_ADDRESS
 from services.limits import LIMITS
 from tests.attack_kit import ask, check_calm, jar_of, post, watched
 from tests.site import COURSE

@@ -5,7 +5,7 @@ import json
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
-from h5.base import BROWSERS_OF_AN_ADDRESS
+from h5.rates import BROWSERS_OF_AN_ADDRESS
 from services.limits import LIMITS
 from services.qr import svg
 
