@@ -11,6 +11,7 @@ import structlog
 from tornado.web import HTTPError, MissingArgumentError, RequestHandler
 
 from h5 import addresses, pages
+from h5.heads import HeadAsGet
 from h5.rates import Counted
 from models.errors import BusinessError, NotFound, NotSignedIn, OpenInWechat, TooBusy, WrongInput
 from services import people
@@ -39,7 +40,7 @@ def signed_in(method: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable
     return guarded
 
 
-class BaseHandler(Counted, RequestHandler):
+class BaseHandler(Counted, HeadAsGet, RequestHandler):
     """One request: `person` is the signed-in visitor or None; raise to refuse, and nothing was changed."""
 
     person: people.Visitor | None = None

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from h5.base import BaseHandler, signed_in
+from h5.heads import GetUsesUp
 from h5.targets import SLUG
 from services import handshake, link_views, links
 
@@ -35,7 +36,7 @@ class PlanetLinkHandler(BaseHandler):
         self.see(await handshake.start(self.ctx, course_slug=slug, agreed=agreed, **who, **where))
 
 
-class CallbackHandler(BaseHandler):
+class CallbackHandler(GetUsesUp, BaseHandler):
     """The planet sends the browser back; the answer is shown on an address without code or state."""
 
     looks = "return"

@@ -1,6 +1,7 @@
 """Signing in inside WeChat: a tap starts it, the callback ends it on a clean address."""
 
 from h5.base import BaseHandler
+from h5.heads import GetUsesUp
 from h5.targets import path_of
 from services import people
 
@@ -17,7 +18,7 @@ class StartHandler(BaseHandler):
         self.see(self.ctx.wechat.authorize_url(f"{self.ctx.config.base_url}/oauth/callback", state))
 
 
-class CallbackHandler(BaseHandler):
+class CallbackHandler(GetUsesUp, BaseHandler):
     """WeChat sends him back, often twice: the same browser gets the same outcome."""
 
     looks = "return"

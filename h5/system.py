@@ -12,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from h5.base import BaseHandler
+from h5.heads import HeadAsGet
 from models.errors import BusinessError, WrongInput
 from services import openapi, qr, ready, sharing
 from services.context import Context
@@ -57,7 +58,7 @@ class Plain:
             log.error("request failed", page=type(self).__name__, exc_info=(kind, problem, trace))
 
 
-class MachineHandler(Plain, RequestHandler):
+class MachineHandler(Plain, HeadAsGet, RequestHandler):
     """An answer for machines: no person, no cookie, nothing cached."""
 
     @property

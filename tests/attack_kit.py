@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import structlog
 from tornado.web import RequestHandler
 
+from h5.heads import GetUsesUp
 from h5.system import Plain
 from services import people
 from tests.site import COURSE, Site
@@ -148,6 +149,8 @@ class Route:
 
     def serves(self, method: str) -> bool:
         """Whether the handler has this method."""
+        if method == "HEAD":
+            return self.serves("GET") and not issubclass(self.handler, GetUsesUp)
         own = getattr(self.handler, method.lower(), None)
         return own is not None and own is not RequestHandler._unimplemented_method
 

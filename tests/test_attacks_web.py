@@ -1,13 +1,18 @@
 """Tricks with addresses, headers and the wire: refused or cut off, nothing changes, nothing is told."""
 
+from urllib.parse import urlencode
+
 import pytest
 
+from h5.heads import GetUsesUp
 from models.base import database
 from tests.attack_kit import TOKEN, ask, check_calm, raw, routes_of, session, watched
+from tests.departures import departs
 from tests.site import COURSE
 
 gen = pytest.mark.gen_test(timeout=60)
 JSON = "application/json"
+UNLIKE = {"Date": "", "Etag": ""}  # a page holds a token that is never the same
 
 
 @pytest.fixture
@@ -91,12 +96,32 @@ async def test_no_page_repeats_the_host_it_was_asked_by(site, host):
     assert "evil" not in answer.headers.get("Location", "")
 
 
+@pytest.mark.parametrize("accept", ["text/html", JSON])
 @gen
-async def test_head_says_no_more_than_get(site):
+async def test_head_says_what_get_says_without_its_words(site, accept):
     mine = await session(site)
     for route in routes_of(site):
-        answer = await ask(site, route.path, "HEAD", cookies=mine)
-        assert answer.body == b"", route.pattern
+        for cookies in (mine, {}):
+            how = {"cookies": cookies | {"_xsrf": TOKEN}, "Accept": accept}
+            answer = await ask(site, route.path, "HEAD", **how)
+            assert answer.body == b"", route.pattern
+            if issubclass(route.handler, GetUsesUp):
+                assert answer.status == 405
+            elif route.path != "/metrics":
+                said = await ask(site, route.path, **how)
+                assert answer.status == said.status, route.pattern
+                assert answer.headers | UNLIKE == said.headers | UNLIKE, route.pattern
+
+
+@gen
+async def test_who_only_looks_ahead_does_not_use_up_the_way_back(site):
+    await site.buys("anna")
+    anna = await departs(site)
+    before = await site.every_row()
+    for path in (f"/links/callback/partner?{urlencode(anna.back())}", "/oauth/callback?state=x"):
+        assert (await ask(site, path, "HEAD", cookies=anna.cookies)).status == 405
+    assert await site.every_row() == before
+    assert await anna.outcome(await anna.returns(anna.back())) == (200, "linked")
 
 
 @gen

@@ -67,7 +67,7 @@ def steps(site) -> list[tuple[str, str, str]]:
     for route in routes_of(site):
         if route.pattern in WITHOUT_LIMIT or route.handler is PurchaseHandler:
             continue
-        for method in ("GET", "POST"):
+        for method in ("GET", "HEAD", "POST"):
             if route.serves(method):
                 rate = RATES.get(f"{method.replace('HEAD', 'GET')} {route.pattern}")
                 found.append((method, route.path, rate or ("change" if method == "POST" else "page")))
