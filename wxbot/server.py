@@ -33,6 +33,8 @@ from wxbot.quick_http import QuickServer
 from wxbot.replies import Conversation
 
 BODY_MOST = 256 * 1024
+BODY_SECONDS = 5
+IDLE_SECONDS = 60  # also for the head of a request to arrive
 LOOK_EVERY_SECONDS = 1.0
 MEASURE_EVERY_SECONDS = 15.0
 DRAIN_SECONDS = 6.5  # together with the three below not above 9: ten is promised
@@ -148,9 +150,8 @@ class Server:
         self.conversation = Conversation(ctx)
         self.door = PushDoor(self.codec(), self.conversation, self.unix_now) if ctx.config.wechat_app_id else None
         self.application = build_application(ctx, metrics_dir=metrics_dir)
-        self.http = QuickServer(
-            self.site(), quick_path=PUSH_PATH, idle_seconds=60, max_body_size=BODY_MOST, body_timeout=10
-        )  # fmt: skip
+        patience = {"idle_seconds": IDLE_SECONDS, "body_timeout": BODY_SECONDS}
+        self.http = QuickServer(self.site(), quick_path=PUSH_PATH, max_body_size=BODY_MOST, **patience)
         self.with_worker = with_worker
         self.tasks: list[asyncio.Task[None]] = []
         self.working: asyncio.Task[None] | None = None
