@@ -8,7 +8,7 @@ from models.catalogue import Planet
 from models.links import Link, LinkAttempt, Membership, RefundWaiver
 from models.people import Person
 from tests.attack_kit import ask, check_calm, post, session, watched
-from tests.departures import JSON, departs
+from tests.departures import JSON, departs, forged_states
 from tests.shop import Shop
 from tests.site import COURSE, OTHER_COURSE
 
@@ -36,18 +36,6 @@ async def links(site) -> int:
     """How many links, memberships and waivers there are."""
     kinds = (Link, Membership, RefundWaiver)
     return await site.ctx.read(lambda _env: sum(kind.select().count() for kind in kinds))
-
-
-def forged_states(state: str) -> dict[str, object]:
-    """States that are not this one, by what is wrong."""
-    return {
-        "missing": None, "empty": "", "twice": [state, state], "true and another": [state, "0" * 32],
-        "another and true": ["0" * 32, state], "upper case": state.upper() + "A", "one short": state[:-1],
-        "one more": state + "0", "blank before": f" {state}", "blank inside": f"{state[:16]} {state[16:]}",
-        "newline": f"{state}\n", "NUL": f"{state}\0", "full width": "\uff10" * 32, "star": "\u661f" * 32,
-        "10 kB": "a" * 10_000, "unknown": "f" * 32, "SQL": "' OR 1=1 --" + state[:20], "percent": "%" * 32,
-        "no hex": "g" * 32, "list": f"[{state}]", "zeros": "0" * 32,
-    }  # fmt: skip
 
 
 def forged_issuers(iss: str) -> dict[str, object]:

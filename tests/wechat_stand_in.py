@@ -1,6 +1,7 @@
 """A small WeChat of the client tests: tokens, one answer per path, and what is broken at will."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -8,6 +9,7 @@ from itertools import count
 from clients import wechat
 from clients.http import Peer
 from clients.redis import Redis, connect
+from tests.site import Site
 from tests.stand_in import Asked, StandIn, answer, stand_in
 
 SECRET = "canary-app-secret"
@@ -104,4 +106,32 @@ def make(peer: Peer, redis: Redis, clock: Clock, name: str) -> wechat.WeChat:
         redis=redis,
         now=clock,
         new_nonce=lambda: f"{name}{next(numbers)}",
+    )
+
+
+@asynccontextmanager
+async def wechat_of(site: Site, script: Callable[[Asked], bytes | None]) -> AsyncIterator[StandIn]:
+    """Put a WeChat in place that answers a site as `script` says."""
+    before = site.ctx.wechat
+    async with stand_in(script) as remote:
+        site.ctx.wechat = wechat_at(site, remote.url)
+        try:
+            yield remote
+        finally:
+            await site.ctx.wechat.close()
+            site.ctx.wechat = before
+
+
+def wechat_at(site: Site, url: str) -> wechat.WeChat:
+    """A client of a site's account for another address."""
+    config = site.config
+    return wechat.WeChat(
+        app_id=config.wechat_app_id,
+        app_secret=config.wechat_app_secret,
+        api=Peer("wechat", url, monotonic=time.monotonic, **wechat.LIMITS),
+        open_url=config.wechat_open_url,
+        base_url=config.base_url,
+        redis=site.ctx.redis,
+        now=site.server.unix_now,
+        new_nonce=lambda: site.new_code(64),
     )
