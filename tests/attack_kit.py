@@ -175,11 +175,11 @@ def check_calm(answer: Answer, what: object) -> None:
 
 
 @contextmanager
-def watched() -> Iterator[io.StringIO]:
-    """Everything that is logged meanwhile, as it would stand in the file; a fault of ours fails the test."""
+def logged(level: str) -> Iterator[io.StringIO]:
+    """Everything that is logged meanwhile, as it would stand in the file."""
     root = logging.getLogger()
     kept, before = (root.handlers, root.level), structlog.get_config()
-    logs.set_up("info", for_good=False)
+    logs.set_up(level, for_good=False)
     written = io.StringIO()
     root.handlers[0].setStream(written)
     try:
@@ -187,5 +187,12 @@ def watched() -> Iterator[io.StringIO]:
     finally:
         root.handlers, root.level = kept
         structlog.configure(**before)
+
+
+@contextmanager
+def watched(level: str = "info") -> Iterator[io.StringIO]:
+    """The same; a fault of ours fails the test."""
+    with logged(level) as written:
+        yield written
     for line in written.getvalue().splitlines():
         assert "request failed" not in line and "Traceback" not in line, line

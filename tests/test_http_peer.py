@@ -8,19 +8,14 @@ import time
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from prometheus_client import REGISTRY
 from pydantic import BaseModel
 
 from clients.http import Peer, RemoteDown
-from tests.stand_in import CUT, HANG, Asked, StandIn, answer, stand_in
+from tests.stand_in import CUT, HANG, Asked, StandIn, answer, self_signed, stand_in
 
 CANARY = "canary-5f1e"
 
@@ -137,20 +132,6 @@ async def test_https_to_a_machine_that_speaks_no_tls_is_not_sent() -> None:
         async with peer_of(remote.url.replace("http:", "https:")) as peer:
             assert (await down(peer)).unknown is False
     assert all(CANARY not in str(asked) for asked in remote.seen)
-
-
-def self_signed(folder: Path) -> Path:
-    """A certificate of localhost with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    start, end = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(7).not_valid_before(start).not_valid_after(end)
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path = folder / "localhost.pem"
-    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(form[0]) + key.private_bytes(*form))
-    return path
 
 
 @pytest.mark.gen_test

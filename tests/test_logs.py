@@ -1,15 +1,16 @@
 """No log line, page or error text tells a secret, an openid or a code, whatever goes wrong."""
 
-import io
 import json
 import logging
+import re
 
 import pytest
 import structlog
+from peewee import DataError, IntegrityError
 
 from sandbox.world import World
+from tests.attack_kit import logged
 from tests.site import COURSE
-from wxbot import logs
 
 gen = pytest.mark.gen_test(timeout=60)
 
@@ -17,14 +18,8 @@ gen = pytest.mark.gen_test(timeout=60)
 @pytest.fixture
 def lines():
     """Everything that this process logs, as it would stand in the file."""
-    root, kept = logging.getLogger(), (logging.getLogger().handlers, logging.getLogger().level)
-    before = structlog.get_config()
-    logs.set_up("debug", for_good=False)
-    written = io.StringIO()
-    root.handlers[0].setStream(written)
-    yield written
-    root.handlers, root.level = kept
-    structlog.configure(**before)
+    with logged("debug") as written:
+        yield written
 
 
 def test_a_secret_is_hidden_by_its_name_and_by_its_looks(lines):
@@ -47,6 +42,41 @@ def test_a_traceback_is_cleaned_too(lines):
     assert "Traceback" in lines.getvalue()
     assert "topsecret" not in lines.getvalue()
     assert "c0de" not in lines.getvalue()
+
+
+NAME = "\u91d1\u4e1d\u96c0"
+FAULTS = {
+    "a value that is no number": lambda: int(NAME),
+    "a key that is not there": lambda: {}[NAME],
+    "MariaDB": lambda: fails(IntegrityError(1062, f"Duplicate entry '{NAME}-1' for key 'link.active_uid'")),
+    "PostgreSQL": lambda: fails(IntegrityError(f"duplicate key\nDETAIL:  Key (uid)=({NAME}) already exists.")),
+    "PostgreSQL's types": lambda: fails(DataError(f'invalid input syntax for type integer: "{NAME}"')),
+}
+
+
+def fails(problem: Exception) -> None:
+    """Raise it from another, as peewee does."""
+    raise problem from ValueError(f"'{NAME}'")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_told_with_its_place_and_not_with_the_value_in_its_words(lines, fault):
+    try:
+        FAULTS[fault]()
+    except (ValueError, KeyError, IntegrityError, DataError) as problem:
+        structlog.get_logger().error("failed", exc_info=problem)
+    told = json.loads(lines.getvalue())["exception"]
+    assert re.search(r"^(\w+\.)?(Value|Key|Integrity|Data)Error: ", told, re.M) and 'test_logs.py", line' in told
+    assert NAME not in told
+
+
+def test_libraries_say_nothing_for_debugging_and_we_do(lines):
+    logging.getLogger("peewee").debug(("INSERT INTO link", [NAME]))
+    logging.getLogger("tornado.general").debug(NAME)
+    assert lines.getvalue() == ""
+    logging.getLogger("peewee").warning("slow")
+    structlog.get_logger("services.jobs").debug("round")
+    assert [json.loads(line)["event"] for line in lines.getvalue().splitlines()] == ["slow", "round"]
 
 
 def secrets_of(site, page) -> set[str]:

@@ -122,13 +122,13 @@ async def wechat_of(site: Site, script: Callable[[Asked], bytes | None]) -> Asyn
             site.ctx.wechat = before
 
 
-def wechat_at(site: Site, url: str) -> wechat.WeChat:
+def wechat_at(site: Site, url: str, **limits: float) -> wechat.WeChat:
     """A client of a site's account for another address."""
     config = site.config
     return wechat.WeChat(
         app_id=config.wechat_app_id,
         app_secret=config.wechat_app_secret,
-        api=Peer("wechat", url, monotonic=time.monotonic, **wechat.LIMITS),
+        api=Peer("wechat", url, monotonic=time.monotonic, **wechat.LIMITS | limits),
         open_url=config.wechat_open_url,
         base_url=config.base_url,
         redis=site.ctx.redis,

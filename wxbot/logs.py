@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import traceback
 from typing import Any
 
 import structlog
@@ -21,6 +22,10 @@ SECRET_TEXT = [
     re.compile(r"(?i)\b(basic|bearer) [0-9A-Za-z+/=._-]{8,}"),
     re.compile(r"\b1[3-9][0-9]{9}\b"),
 ]
+
+
+OURS = {"clients", "h5", "models", "services", "wxbot"}
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|=\([^)]*\)")  # how an error repeats the value it could not take
 
 
 def clean(text: str) -> str:
@@ -49,6 +54,17 @@ def tidy(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
+def without_values(exc_info: Any) -> str:
+    """A traceback whose errors say what went wrong and where, but not with which value."""
+    lines = "".join(traceback.format_exception(*exc_info)).splitlines()
+    return "\n".join(line if line.startswith('  File "') else QUOTED.sub(HIDDEN, line) for line in lines)
+
+
+def is_for_us(record: logging.LogRecord) -> bool:
+    """Libraries speak from `info` on: what they say for debugging has values of rows and requests in it."""
+    return record.levelno >= logging.INFO or record.name.partition(".")[0] in OURS
+
+
 def set_up(level: str, *, for_good: bool = True) -> None:
     """Send every log line of the process, also of libraries, through the filter to standard error.
 
@@ -59,7 +75,7 @@ def set_up(level: str, *, for_good: bool = True) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(without_values),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -73,6 +89,7 @@ def set_up(level: str, *, for_good: bool = True) -> None:
         structlog.processors.JSONRenderer(ensure_ascii=False),
     ]
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(is_for_us)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()
     root.handlers = [handler]
