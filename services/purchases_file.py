@@ -90,7 +90,7 @@ def put_line(env: Env, *, line: Line) -> LineReport:
     """Register one line. Raises what a PUT of it would."""
     platform = line.values["platform"]
     if not purchases.PLATFORM_NAME.fullmatch(platform) or Platform.get_or_none(name=platform) is None:
-        raise WrongInput(what=f"platform: unknown platform {platform:.40}")
+        raise WrongInput(what="platform: unknown")
     where = {"platform": platform, "order_no": line.values["order_no"]}
     told, is_new = purchases.put(env, body=body_of(line), **where)
     claim_url = (told.claim_url or "") if told.status == CLAIMABLE else None
