@@ -77,7 +77,8 @@ async def test_nobody_waits_for_two_hundred_who_send_slowly(site):
     jar = jar_of(site, "anna")
     be_patient_for(site, 60)
     async with lines(site, list(STALLED.values()) * (MANY // len(STALLED))) as readers:
-        for path in ("/healthz", "/", "/me", f"/courses/{COURSE}", f"/courses/{COURSE}/planet"):
+        assert (await ask(site, "/healthz")).status == 200, "by now all of them have been taken in"
+        for path in ("/", "/me", f"/courses/{COURSE}", f"/courses/{COURSE}/planet"):
             answer = await ask(site, path, cookies=jar)
             check_calm(answer, path)
             assert answer.status == 200, path
