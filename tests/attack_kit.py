@@ -92,9 +92,13 @@ async def ask(
     form: Any = None,
     body: bytes = b"",
     cookies: Any = (),
+    may_fail: bool = False,
     **headers: str,
 ) -> Answer:
-    """One request; `form` is sent as a page's form would be, `Content_Type=` is a header of that name."""
+    """One request; `form` is sent as a page's form would be, `Content_Type=` is a header of that name.
+
+    Whatever it answers is calm; it may be 503, where somebody outside is away.
+    """
     lines = {"Host": site.base_url.removeprefix("http://"), "Connection": "close", "User-Agent": WECHAT}
     if form is not None:
         body, lines["Content-Type"] = urlencode(form, doseq=True).encode(), "application/x-www-form-urlencoded"
@@ -104,7 +108,10 @@ async def ask(
         lines["Content-Length"] = str(len(body))
     lines |= {name.replace("_", "-"): value for name, value in headers.items()}
     head = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())]
-    return await raw(site, "\r\n".join(head).encode("latin1") + b"\r\n\r\n" + body)
+    answer = await raw(site, "\r\n".join(head).encode("latin1") + b"\r\n\r\n" + body)
+    if not may_fail and answer.status != 503:
+        check_calm(answer, (method, path))
+    return answer
 
 
 async def post(site: Site, path: str, cookies: dict[str, str], fields: Any = (), **headers: str) -> Answer:
@@ -167,9 +174,9 @@ def routes_of(site: Site) -> list[Route]:
 
 
 def check_calm(answer: Answer, what: object) -> None:
-    """No fault of ours, no word of how we are built, and no waiting."""
+    """No fault of ours, no word of how we are built, and no waiting for a refusal."""
     assert answer.status < 500, what
-    assert answer.seconds < SLOW_SECONDS, what
+    assert answer.seconds < SLOW_SECONDS or answer.status < 400, what
     for word in (b"Traceback", b'File "', b"tornado", b"peewee", b"SELECT ", b"sqlite3", b"/h5/"):
         assert word not in answer.body, what
 

@@ -75,8 +75,10 @@ async def sign_ins(site, number: int, cookies=dict, **headers) -> list[int]:
 @pytest.mark.parametrize("header", ["X_Forwarded_For", "X_Real_Ip", "Forwarded", "X_Client_IP", "CF_Connecting_IP"])
 @gen
 async def test_a_made_up_address_does_not_escape_the_limit(site, header):
+    before = await site.every_row()
     most = BROWSERS_OF_AN_ADDRESS * LIMITS["sign_in"].most
     assert await sign_ins(site, most + 1, **{header: "203.0.113.{}"}) == [422] * most + [429]
+    assert await site.every_row() == before
 
 
 @pytest.fixture
@@ -87,18 +89,22 @@ def proxied(make_site):
 
 @gen
 async def test_behind_a_proxy_the_limit_counts_whom_the_proxy_saw(proxied):
+    before = await proxied.every_row()
     most = BROWSERS_OF_AN_ADDRESS * LIMITS["sign_in"].most
     assert await sign_ins(proxied, most + 1, X_Forwarded_For="6.6.6.{}, 203.0.113.1") == [422] * most + [429]
     assert await sign_ins(proxied, 1, X_Forwarded_For="203.0.113.1, 203.0.113.2") == [422], "another person's count"
     spoofed = {"X_Forwarded_For": "2400:3200:1:2::{}"}
     assert await sign_ins(proxied, most + 1, **spoofed) == [422] * most + [429], "one household"
+    assert await proxied.every_row() == before
 
 
 @gen
 async def test_making_up_browsers_does_not_escape_the_limit(site):
+    before = await site.every_row()
     most = BROWSERS_OF_AN_ADDRESS * LIMITS["sign_in"].most
     begun = await sign_ins(site, most + 1, lambda: {"browser": site.new_code(256)})
     assert begun == [422] * most + [429]
+    assert await site.every_row() == before
 
 
 @pytest.mark.parametrize(
@@ -117,10 +123,12 @@ async def test_a_browser_cannot_choose_its_own_secret(site, value):
 @pytest.mark.parametrize("value", ["", "x", '"\\012"', "\xff" * 32, "a" * 5000, "'; --", "0" * 64])
 @gen
 async def test_a_made_up_session_is_nobody(site, value):
+    before = await site.every_row()
     with watched():
         for path in ("/me", "/", "/lecturer"):
             answer = await ask(site, path, cookies={"session": value}, Accept=JSON)
             assert answer.status == (200 if path == "/" else 401)
+    assert await site.every_row() == before
 
 
 @pytest.fixture
@@ -153,6 +161,7 @@ async def test_while_redis_is_dead_pages_are_served_and_limits_count_here(counte
 
 @gen
 async def test_a_redis_that_hangs_holds_up_one_request_and_no_other(counted, redis_server):
+    before = await counted.every_row()
     os.kill(redis_server.process.pid, signal.SIGSTOP)
     try:
         first = await post(counted, "/oauth/start", {}, {"target": "nowhere"})
@@ -161,3 +170,4 @@ async def test_a_redis_that_hangs_holds_up_one_request_and_no_other(counted, red
         os.kill(redis_server.process.pid, signal.SIGCONT)
     assert (first.status, second.status) == (422, 422)
     assert first.seconds < 1.5 and second.seconds < 0.3
+    assert await counted.every_row() == before

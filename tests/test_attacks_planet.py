@@ -67,7 +67,7 @@ PROVIDERS = [
 async def test_no_forged_way_back_asks_the_planet_or_changes_anything(roomy):
     await roomy.buys("anna")
     anna = await departs(roomy)
-    true, before = anna.back(), await roomy.rows()
+    true, before = anna.back(), await roomy.every_row()
     states, issuers = forged_states(true["state"]), forged_issuers(true["iss"])
     tried = [true | {"state": one} for one in states.values()] + [true | {"iss": one} for one in issuers.values()]
     with watched():
@@ -92,7 +92,7 @@ async def test_no_forged_way_back_asks_the_planet_or_changes_anything(roomy):
             check_calm(answer, text)
             assert answer.status == 400, text
     assert len(tried) + len(PROVIDERS) >= 40
-    assert calls(roomy) == 0 and await roomy.rows() == before
+    assert calls(roomy) == 0 and await roomy.every_row() == before
     assert await anna.outcome(await anna.returns(true)) == (200, "linked"), "the true way back is as good as ever"
 
 
@@ -101,18 +101,18 @@ async def test_no_other_browser_may_come_back_for_him(roomy):
     for name in ("anna", "bob"):
         await roomy.buys(name)
     anna, bob = await departs(roomy), await departs(roomy, "bob")
-    before, true = await roomy.rows(), anna.back()
     jars = {
         "nobody's": {}, "another person's": bob.cookies, "his own without the browser": await session(roomy),
         "his session in another browser": (await session(roomy)) | {"browser": bob.cookies["browser"]},
         "an empty browser": anna.cookies | {"browser": ""}, "in quotes": {"browser": '"' + "0" * 64 + '"'},
         "upper case": anna.cookies | {"browser": anna.cookies["browser"].upper() + "A"},
     }  # fmt: skip
+    true, before = anna.back(), await roomy.every_row()
     for what, cookies in jars.items():
         answer = await anna.returns(true, cookies=cookies)
         assert (answer.status, answer.json["code"]) == (403, "start_from_your_course"), what
         assert "session" not in answer.headers.get("Set-Cookie", ""), what
-    assert calls(roomy) == 0 and await roomy.rows() == before
+    assert calls(roomy) == 0 and await roomy.every_row() == before
 
 
 CLAIMED = {
@@ -193,10 +193,10 @@ async def test_coming_back_signed_in_links_nothing_without_a_stored_yes(site):
     await site.buys("anna")
     anna = await departs(site)
     await site.ctx.transact(lambda _env: LinkAttempt.delete().execute())
-    before = await site.rows()
+    before = await site.every_row()
     answer = await anna.returns(anna.back())
     assert (answer.status, answer.json["code"]) == (400, "state_invalid")
-    assert calls(site) == 0 and await site.rows() == before
+    assert calls(site) == 0 and await site.every_row() == before
 
 
 @gen
@@ -205,9 +205,9 @@ async def test_a_state_of_signing_in_is_none_of_linking_and_the_other_way_round(
     anna = await departs(site)
     begun = await post(site, "/oauth/start", anna.cookies, {"target": "me"})
     state = dict(part.split("=", 1) for part in urlsplit(begun.headers["Location"]).query.split("&"))["state"]
-    before = await site.rows()
+    before = await site.every_row()
     assert (await anna.returns(anna.back(state=state))).status == 400
     path = f"/oauth/callback?state={anna.sent['state']}&code=x"
     assert (await ask(site, path, cookies=anna.cookies)).status == 400
     assert calls(site) == 0 and site.world.journal.entries(operation="sns.exchange") == []
-    assert await site.rows() == before
+    assert await site.every_row() == before

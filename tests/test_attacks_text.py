@@ -127,11 +127,11 @@ async def shapes(site, pages: list[str], text: str) -> dict[str, Shape]:
 
 
 @gen
-async def test_no_text_of_others_becomes_part_of_a_page(site):
-    pages = await every_page(site)
-    plain = await shapes(site, pages, "harmless")
+async def test_no_text_of_others_becomes_part_of_a_page(roomy):
+    pages = await every_page(roomy)
+    plain = await shapes(roomy, pages, "harmless")
     for payload in PAYLOADS:
-        hostile = await shapes(site, pages, payload)
+        hostile = await shapes(roomy, pages, payload)
         for path in pages:
             assert hostile[path].found == plain[path].found, (payload, path)
             assert "49" not in hostile[path].text.replace(payload, "") or "49" in plain[path].text, (payload, path)

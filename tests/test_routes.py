@@ -60,6 +60,7 @@ def fits(route: Route, method: str, status: int, *, signed_in: bool, token: bool
 @pytest.mark.parametrize("signed_in", [False, True], ids=["nobody", "signed_in"])
 @gen
 async def test_every_route_answers_every_method_as_designed(wide, signed_in, accept):
+    before = await wide.rows() if not signed_in else None
     with watched():
         for route in routes_of(wide):
             for method in METHODS:
@@ -69,6 +70,7 @@ async def test_every_route_answers_every_method_as_designed(wide, signed_in, acc
                     what = (method, route.pattern, how, answer.status, answer.body[:300])
                     check_calm(answer, what)
                     assert fits(route, method, answer.status, **how), what
+    assert signed_in or await wide.rows() == before
 
 
 SAFE = {

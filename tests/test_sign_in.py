@@ -65,11 +65,12 @@ async def test_after_a_minute_a_used_state_is_worthless(site):
 @gen
 async def test_a_forwarded_callback_signs_nobody_in(site):
     page = await site.signs_in("anna")
-    before = len(site.world.journal.entries(operation="sns.exchange"))
+    before, rows = len(site.world.journal.entries(operation="sns.exchange")), await site.every_row()
     bobs = await site.phone("bob").open(callback_of(page))
     assert no_of(bobs) == (403, "start_from_your_course")
     assert site.phone("bob").jar.get(site.base_url, "session") is None
     assert len(site.world.journal.entries(operation="sns.exchange")) == before, "no call out"
+    assert await site.every_row() == rows
 
 
 @pytest.mark.parametrize(
@@ -77,9 +78,11 @@ async def test_a_forwarded_callback_signs_nobody_in(site):
 )
 @gen
 async def test_a_callback_with_a_bad_state_asks_nobody(site, query):
+    before = await site.every_row()
     page = await site.phone("anna").open(f"{site.base_url}/oauth/callback?{query}")
     assert page.status == 400
     assert site.world.journal.entries(operation="sns.exchange") == []
+    assert await site.every_row() == before
 
 
 @gen
@@ -135,9 +138,11 @@ async def test_a_snapshot_page_signs_nobody_in(site):
 )
 @gen
 async def test_only_our_own_pages_can_be_a_target(site, target):
+    before = await site.every_row()
     await site.phone("anna").open(f"{site.base_url}/me")
     page = await site.posts("anna", "/oauth/start", target=target)
     assert no_of(page) == (422, "wrong_input")
+    assert await site.every_row() == before
 
 
 @gen
@@ -190,6 +195,7 @@ async def test_signing_out_ends_the_session_here_and_in_the_rows(site):
 @pytest.mark.parametrize("kind", ["planet", "safari"])
 @gen
 async def test_another_browser_is_told_to_open_the_page_in_wechat(site, kind):
+    before = await site.every_row()
     phone = site.phone("anna")
     phone.kind = kind
     page = await phone.open(f"{site.base_url}/courses/{COURSE}/planet")
@@ -198,15 +204,18 @@ async def test_another_browser_is_told_to_open_the_page_in_wechat(site, kind):
     assert page.find("open-in-wechat")
     assert page.find("copy-link")
     assert f"{site.base_url}/courses/{COURSE}/planet" in page.body
+    assert await site.every_row() == before
 
 
 @pytest.mark.parametrize("path", ["/me", "/me/links", "/me/access", "/lecturer", f"/courses/{COURSE}/planet"])
 @gen
 async def test_a_machine_gets_its_refusal_as_json(site, path):
+    before = await site.every_row()
     answer = await site.fetch(path, headers={"Accept": "application/json"})
     assert answer.code == 401
     assert {"code", "message", "rid"} == set(site.json(answer))
     assert site.json(answer)["code"] == "not_signed_in"
+    assert await site.every_row() == before
 
 
 @gen
