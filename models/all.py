@@ -15,6 +15,7 @@ from models.catalogue import (
 )
 from models.delivery import ChatNotice, ChatQuestion, InboxItem, JobLease, OutboxItem
 from models.links import Link, LinkAttempt, Membership, RefundWaiver
+from models.news import PlanetEvent
 from models.orders import Platform, Purchase
 from models.people import Identity, Person, Session, SignInState
 
@@ -24,5 +25,6 @@ ROWS = [
     Platform, Purchase, Grant,
     Link, LinkAttempt, RefundWaiver, Membership,
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
+    PlanetEvent,
     AuditEntry,
 ]  # fmt: skip

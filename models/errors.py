@@ -225,6 +225,30 @@ class Waived(BusinessError):
     says = "这笔购买已在{waived_at}放弃退款（进入了课程的星球）。"
 
 
+class EventRefused(BusinessError):
+    """An event without a good signature of now; the same words whatever is wrong with it."""
+
+    code = "invalid_signature"
+    status = 401
+    says = "签名无效。"
+
+
+class EventUnreadable(BusinessError):
+    """A signed event that is not of the contract."""
+
+    code = "invalid_request"
+    status = 400
+    says = "事件的格式不对。"
+
+
+class TooLarge(BusinessError):
+    """More bytes than anybody has to send here."""
+
+    code = "too_large"
+    status = 413
+    says = "内容太大。"
+
+
 class AccessDenied(BusinessError):
     """The page is for somebody in another role."""
 

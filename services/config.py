@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from clients.planets import partner_events
+
 PREFIX = "WXBOT_"
 LOOPBACK_NAMES = {"localhost"}
 AES_KEY = re.compile(r"[0-9A-Za-z+/]{43}")
@@ -109,6 +111,14 @@ class Config(BaseSettings):
         for key in value:
             if not AES_KEY.fullmatch(key) or len(base64.b64decode(key + "=", validate=True)) != 32:
                 raise ValueError("each EncodingAESKey has 43 letters and digits")
+        return value
+
+    @field_validator("planet_webhook_secrets")
+    @classmethod
+    def check_webhook_secrets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """As the standard writes them."""
+        for secret in value:
+            partner_events.key_of(secret)
         return value
 
     @field_validator("trusted_proxies")

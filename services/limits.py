@@ -37,6 +37,7 @@ LIMITS = {
     "picture": Limit(120, 60),
     "api": Limit(6000, 60),
     "api_key": Limit(60, 60),
+    "event": Limit(6000, 60),
 }
 
 

@@ -9,6 +9,7 @@ from peewee import JOIN, Expression, fn
 from models.access import PURCHASE, Grant
 from models.delivery import InboxItem, OutboxItem
 from models.links import Link, LinkAttempt, Membership, RefundWaiver, text_digest
+from models.news import PlanetEvent
 from models.orders import Platform, Purchase
 from services import outbox
 from services.env import Env
@@ -157,6 +158,13 @@ def one_decision(env: Env) -> Iterable[str]:
     many = InboxItem.select(InboxItem.source, InboxItem.key).group_by(InboxItem.source, InboxItem.key)
     for row in many.having(fn.COUNT(InboxItem.id) > 1):
         yield f"inbox {row.source}"
+
+
+@invariant("I10", "one event of a planet for each id")
+def one_event(env: Env) -> Iterable[str]:
+    many = PlanetEvent.select(PlanetEvent.event_key).group_by(PlanetEvent.event_key)
+    for row in many.having(fn.COUNT(PlanetEvent.id) > 1):
+        yield f"planet event {row.event_key[:8]}"
 
 
 @invariant("I14", "no attempt was linked after its life was over")

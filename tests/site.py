@@ -1,5 +1,6 @@
 """The whole product beside the sandbox, in the test's own loop: what a story test asks for."""
 
+import base64
 import json
 import secrets
 import time
@@ -24,6 +25,7 @@ from services.env import Env
 from wxbot.server import Server, build_context
 
 CATALOGUE = Path(__file__).parent.parent / "deploy" / "catalogue.example.yaml"
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"a webhook secret of 32 bytes !!!").decode()
 START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 COURSE, OTHER_COURSE = "infosec-workplace", "python-first-steps"
 
@@ -95,6 +97,7 @@ class Site:
             "planet_url": self.box.planet_url,
             "planet_client_id": planet.client_id,
             "planet_client_secret": planet.client_secrets[0],
+            "planet_webhook_secrets": [WEBHOOK_SECRET],
         }
 
     async def stop(self) -> None:

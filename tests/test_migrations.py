@@ -88,7 +88,8 @@ def test_looking_for_what_is_missing_keeps_a_kept_connection(rows):
 
 def test_an_empty_database_lacks_every_migration(fresh_database, tmp_path):
     db = database.connect(f"sqlite:///{tmp_path}/empty.db")
-    assert database.missing_migrations(db) == ["0001_first_tables", "0002_fixed_records", "0003_shown_notices"]
+    all_of_them = sorted(file.stem for file in database.MIGRATIONS.glob("[0-9]*.py"))
+    assert database.missing_migrations(db) == all_of_them and len(all_of_them) >= 4
 
 
 def test_a_moment_keeps_its_microseconds_and_its_order(rows):

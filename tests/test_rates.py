@@ -34,6 +34,7 @@ RATES = {
     "POST /lecturer/invites/([0-9a-f]{32})$": "code",
     r"GET /qr\.svg$": "picture",
     "GET /wx/share$": "picture",
+    "POST /planets/([a-z_]{1,32})/events$": "event",
     "POST /oauth/sign-out$": "page",  # whoever has done too much must still be able to leave
 }
 NOT_BY_ROUTE = {"guess", "api", "api_key"}

@@ -152,10 +152,20 @@ def test_a_virtual_clock_beside_the_sandbox_is_fine():
     assert loaded(**CLOCK | WECHAT | HERE, base_url="http://127.0.0.1:8000").live_urls() == []
 
 
+HOOK = "c2VjcmV0IG9mIHRoZSBwbGFuZXQ="
+
+
+@pytest.mark.parametrize("secret", ["secret", "whsec_", "whsec_*", "whsek_c2VjcmV0"])
+def test_a_webhook_secret_has_the_form_of_the_standard(secret):
+    with pytest.raises(BadSettings) as refused:
+        loaded(**PLANET, planet_webhook_secrets=f"whsec_{HOOK},{secret}")
+    assert "WXBOT_PLANET_WEBHOOK_SECRETS" in str(refused.value) and HOOK not in str(refused.value)
+
+
 def test_settings_show_no_secret_when_they_are_printed():
     places = {"database_url": f"mysql://u:{SECRET}@h/db", "redis_url": f"redis://:{SECRET}@h"}
-    everything = loaded(**WECHAT | PLANET | places, planet_webhook_secrets=f"whsec_{SECRET}")
-    assert SECRET not in repr(everything) and AES_KEY not in repr(everything)
+    everything = loaded(**WECHAT | PLANET | places, planet_webhook_secrets=f"whsec_{HOOK}")
+    assert SECRET not in repr(everything) and HOOK not in repr(everything) and AES_KEY not in repr(everything)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from models.access import Grant
 from models.base import database as bound
 from models.delivery import InboxItem, OutboxItem
 from models.links import Link, LinkAttempt, Membership, RefundWaiver
+from models.news import PlanetEvent
 from models.orders import Purchase
 from services import purchases, verify
 from tests.shop import Shop
@@ -56,7 +57,20 @@ def twice_in_the_inbox() -> None:
         InboxItem.create(source="push", key="same", received_at=Membership.get().created_at)
 
 
+def one_event_twice() -> None:
+    """Two rows of one event, once the constraint is gone that keeps the second out."""
+    (unique,) = (one for one in bound.get_indexes("planet_event") if one.columns == ["event_key"])
+    bound.execute_sql(f"DROP INDEX {unique.name}")
+    now = Membership.get().created_at
+    for _ in range(2):
+        PlanetEvent.create(
+            event_key="same", provider="partner", kind="purchased", group_id="g1", member_uid="m", source="paid",
+            version=1, starts_at=now, told_at=now, received_at=now,
+        )  # fmt: skip
+
+
 BREAKS = {
+    "one event of a planet for each id": one_event_twice,
     "at most one live membership for each purchase": lambda: with_row(
         copy(Membership.get(), ref="r2", active_grant=None)
     ),

@@ -1,6 +1,7 @@
 """`make run`: the product with embedded defaults beside the sandbox, with something to look at."""
 
 import asyncio
+import base64
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "deploy" / "catalogue.example.yaml"
 PLANETS = [("g1", "信息安全星球", 19900, "caoz"), ("g2", "Python 学习星球", 9900, "linlan")]
 PEOPLE = {"anna": "小安（已报名）", "bob": "阿宝（还没报名）", "caoz": "讲师甲", "linlan": "林岚"}
+
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"the sandbox signs with this alone").decode()
 
 
 class WorldClock:
@@ -50,7 +53,8 @@ def fresh_rows(config: Config) -> None:
 def world(base_url: str, port: int) -> Sandbox:
     """The outside world, knowing where we are."""
     account = AccountSettings(callback_url=f"{base_url}/wx/push")
-    planet = PlanetSettings(redirect_uris=[f"{base_url}/links/callback/partner"])
+    back, events = f"{base_url}/links/callback/partner", f"{base_url}/planets/partner/events"
+    planet = PlanetSettings(redirect_uris=[back], webhook_url=events, webhook_secret=WEBHOOK_SECRET)
     ports = {"console_port": port + 100, "wechat_port": port + 101, "planet_port": port + 102}
     around = {"account": account, "planet": planet, "people": PEOPLE, "groups": PLANETS}
     return build(SandboxOptions(**ports, **around, site_url=base_url))
@@ -75,6 +79,7 @@ def settings_beside(box: Sandbox, base_url: str, port: int) -> Config:
         planet_url=box.planet_url,
         planet_client_id=planet.client_id,
         planet_client_secret=planet.client_secrets[0],
+        planet_webhook_secrets=[WEBHOOK_SECRET],
         log_level="warning",
     )
 

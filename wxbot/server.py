@@ -17,7 +17,7 @@ from clients.http import Peer
 from clients.planets import PlanetProvider
 from clients.planets import partner as partner_client
 from clients.wechat_crypto import PushCodec
-from h5 import courses, lecturers, links, me, oauth, planets, purchases, system
+from h5 import courses, lecturers, links, me, oauth, planets, purchases, system, webhooks
 from h5.base import MissingHandler
 from h5.pages import ROOT, WEUI
 from services import jobs
@@ -44,7 +44,7 @@ CLOSE_SECONDS = 1.0
 YEAR_SECONDS = 31_536_000
 JWEIXIN = "https://res.wx.qq.com"
 log = structlog.get_logger()
-HANDLERS = [courses, links, me, oauth, lecturers, planets, purchases, system]
+HANDLERS = [courses, links, me, oauth, lecturers, planets, purchases, system, webhooks]
 
 
 def build_context(
@@ -73,7 +73,8 @@ def planets_of(config: Config, peer: Peer) -> dict[str, PlanetProvider]:
     if not config.planet_url:
         return {}
     keys = (config.planet_client_id, config.planet_client_secret)
-    return {"partner": partner_client.Partner(config.planet_url, *keys, peer)}
+    secrets = {"webhook_secrets": config.planet_webhook_secrets}
+    return {"partner": partner_client.Partner(config.planet_url, *keys, peer, **secrets)}
 
 
 def safe_headers(config: Config) -> dict[str, str]:

@@ -47,6 +47,14 @@ class NotThere(RemoteRefused):
     """The planet knows no such group, member or month."""
 
 
+class EventForged(Exception):
+    """An event that the planet did not send, or not now; which part is wrong is nobody's business."""
+
+
+class EventMalformed(Exception):
+    """The planet sent it, but it is not of the contract."""
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a provider can do; pages, outbox and reconciliation ask this before they promise anything."""
@@ -93,6 +101,23 @@ class RemoteMembership:
     ref: str | None = None
     order_ref: str | None = None
     paid_fen: int | None = None
+
+
+@dataclass(frozen=True)
+class PlanetNews:
+    """What happened to one membership there: `purchased`, `renewed`, `refunded`, `expired` or `removed`."""
+
+    kind: str
+    told_at: datetime
+    group_id: str
+    member_uid: str = field(repr=False)
+    source: str  # paid, partner
+    order_ref: str | None
+    ref: str | None
+    paid_fen: int | None
+    starts_at: datetime
+    ends_at: datetime | None
+    version: int
 
 
 @dataclass(frozen=True)
@@ -147,6 +172,9 @@ class PlanetProvider(Protocol):
 
     def check_issuer(self, iss: str | None) -> None:
         """Raises WrongIssuer unless the browser came back from this planet."""
+
+    def read_event(self, headers: dict[str, list[str]], body: bytes, now: float) -> tuple[str, PlanetNews | None]:
+        """An event's id and what it tells, None for a kind that is new to us; EventForged, EventMalformed."""
 
     async def exchange(self, *, code: str, verifier: str, redirect_uri: str, within: float) -> Recognised:
         """Who came back; CodeRefused when the code is used or old."""

@@ -6,7 +6,7 @@ Its Peer is made with LIMITS and the same base URL.
 import base64
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -22,6 +22,7 @@ from clients.planets import (
     Member,
     MemberPage,
     NotThere,
+    PlanetNews,
     Reason,
     Recognised,
     RefConflict,
@@ -30,6 +31,7 @@ from clients.planets import (
     RevokeReason,
     Statement,
     WrongIssuer,
+    partner_events,
 )
 from clients.planets.partner_wire import (
     GrantedWire,
@@ -78,11 +80,14 @@ class Partner:
         has_statements=True,
     )
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str, peer: Peer) -> None:
+    def __init__(
+        self, base_url: str, client_id: str, client_secret: str, peer: Peer, *, webhook_secrets: Sequence[str] = ()
+    ) -> None:
         self._base_url = base_url
         self._client_id = client_id
         self._client_secret = client_secret
         self._peer = peer
+        self._proof = partner_events.Proof(webhook_secrets)
 
     def authorize_url(self, *, redirect_uri: str, group_id: str, state: str, code_challenge: str) -> str:
         """Where to send the browser; `state` is 32–64 letters and digits, else ValueError."""
@@ -104,6 +109,11 @@ class Partner:
         """Raises WrongIssuer unless the browser came back from this planet (RFC 9207: equal to the character)."""
         if iss != self._base_url:
             raise WrongIssuer(self._peer.name, "wrong_issuer")
+
+    def read_event(self, headers: dict[str, list[str]], body: bytes, now: float) -> tuple[str, PlanetNews | None]:
+        """An event's id and what it tells, None for a kind that is new to us; EventForged, EventMalformed."""
+        event_id = self._proof.check(headers, body, now)
+        return event_id, partner_events.read(body)
 
     async def exchange(
         self, *, code: str, verifier: str, redirect_uri: str, within: float = PERSON_WAITS_SECONDS
