@@ -41,9 +41,13 @@ def signed_in(method: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable
 
 
 class BaseHandler(Counted, HeadAsGet, RequestHandler):
-    """One request: `person` is the signed-in visitor or None; raise to refuse, and nothing was changed."""
+    """One request: `person` is the signed-in visitor or None, `seen` what `look` has found of him.
+
+    Raise to refuse, and nothing was changed.
+    """
 
     person: people.Visitor | None = None
+    seen: Any = None
 
     @property
     def ctx(self) -> Context:
@@ -60,6 +64,10 @@ class BaseHandler(Counted, HeadAsGet, RequestHandler):
         """`target`; or home, for a request that was refused before its address was taken apart."""
         return self.target if hasattr(self, "path_args") else "home"
 
+    def look(self) -> people.Look | None:
+        """What this page wants to know of a signed-in visitor; it is read in one go with who he is."""
+        return None
+
     async def prepare(self) -> None:
         """Who asks, and when; before the method."""
         self.ctx.in_flight += 1
@@ -68,7 +76,7 @@ class BaseHandler(Counted, HeadAsGet, RequestHandler):
         await self.ctx.clock.refresh()
         token = self.get_cookie(self.cookie("session"))
         if token:
-            self.person = await self.ctx.read(people.visitor, token=token)
+            self.person, self.seen = await self.ctx.read(people.visit, token=token, look=self.look())
             if self.person is None:
                 await self.limit("guess")
         await self.check_rate()

@@ -1,6 +1,8 @@
 """The catalogue, a course, a lesson."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 from h5.base import BaseHandler
 from h5.targets import SLUG
@@ -28,12 +30,11 @@ class CourseHandler(BaseHandler):
     def target(self) -> str:
         return f"course:{self.path_args[0]}"
 
+    def look(self) -> Callable[..., access.CourseState | None]:
+        return partial(access.state_of_course, course_id=self.ctx.catalogue.course(self.path_args[0]).id)
+
     async def get(self, slug: str) -> None:
-        course = self.ctx.catalogue.course(slug)
-        state = None
-        if self.person:
-            state = await self.ctx.read(access.state_of_course, person_id=self.person.id, course_id=course.id)
-        self.page("course.html", course=course, state=state)
+        self.page("course.html", course=self.ctx.catalogue.course(slug), state=self.seen)
 
 
 class LessonHandler(BaseHandler):

@@ -1,10 +1,12 @@
-"""The catalogue in memory, renewed when its version grows, so that a page reads no rows for it."""
+"""The catalogue in memory, renewed when its version grows, so that a page reads no rows for it; decisions do."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
+
+from peewee import JOIN
 
 from models.catalogue import (
     CatalogueVersion,
@@ -17,7 +19,8 @@ from models.catalogue import (
     Price,
     price_at,
 )
-from models.errors import NotFound
+from models.errors import NotFound, PairingNotLive
+from models.prepared import Prepared, given
 from services.env import Env
 
 SHELF = 48
@@ -160,6 +163,29 @@ def planet_cards(lecturers: Mapping[int, Lecturer]) -> dict[int, PlanetCard]:
         )
         for row in pairings
     }  # fmt: skip
+
+
+PAIRING = Prepared(
+    lambda: (
+        Course.select(Course.id, Course.slug, Course.title, CoursePlanet, Planet)
+        .join(CoursePlanet, JOIN.LEFT_OUTER)
+        .join(Planet, JOIN.LEFT_OUTER)
+        .where(Course.slug == given("slug"))
+    )
+)
+
+
+def live_pairing(course_slug: str) -> CoursePlanet:
+    """The course's pairing, live; raises NotFound for an unknown course, PairingNotLive."""
+    found = PAIRING.first(slug=course_slug)
+    if found is None:
+        raise NotFound
+    course, pairing, planet = found
+    if pairing is None:
+        raise PairingNotLive
+    pairing.course, pairing.planet = course, planet
+    pairing.check_live()
+    return pairing
 
 
 @dataclass(frozen=True, slots=True)

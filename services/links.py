@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from peewee import JOIN
-
 from models import audit
 from models.access import Grant
-from models.catalogue import Course, CoursePlanet, Planet
+from models.catalogue import CoursePlanet
 from models.errors import (
     AlreadyLinked,
     BusinessError,
@@ -31,7 +29,7 @@ from models.links import (
 )
 from models.people import STATE_LIFE, digest
 from models.prepared import Prepared, given
-from services import access, memberships, people
+from services import access, catalogue, memberships, people
 from services.access import Holding
 from services.env import Env
 
@@ -56,7 +54,7 @@ class Offer:
 
 def offer(env: Env, *, person_id: int, course_slug: str) -> Offer:
     """What would be linked; raises NotEnrolled, PairingNotLive, or AlreadyLinked when nothing is left to link."""
-    pairing = live_pairing(course_slug)
+    pairing = catalogue.live_pairing(course_slug)
     grant = choose_grant(env, person_id=person_id, course_id=pairing.course_id)
     link = active_link(person_id, pairing.planet.provider)
     return Offer(
@@ -64,29 +62,6 @@ def offer(env: Env, *, person_id: int, course_slug: str) -> Offer:
         lecturer_name=pairing.planet.owner.name, order_tail=grant.source_tail, days=pairing.planet.days,
         waiver_text=WAIVER_TEXT, waiver_version=WAIVER_VERSION, linked_as=link.display_name if link else None,
     )  # fmt: skip
-
-
-PAIRING = Prepared(
-    lambda: (
-        Course.select(Course.id, Course.slug, Course.title, CoursePlanet, Planet)
-        .join(CoursePlanet, JOIN.LEFT_OUTER)
-        .join(Planet, JOIN.LEFT_OUTER)
-        .where(Course.slug == given("slug"))
-    )
-)
-
-
-def live_pairing(course_slug: str) -> CoursePlanet:
-    """The course's pairing, live; raises NotFound for an unknown course, PairingNotLive."""
-    found = PAIRING.first(slug=course_slug)
-    if found is None:
-        raise NotFound
-    course, pairing, planet = found
-    if pairing is None:
-        raise PairingNotLive
-    pairing.course, pairing.planet = course, planet
-    pairing.check_live()
-    return pairing
 
 
 def choose_grant(env: Env, *, person_id: int, course_id: int) -> Grant:
@@ -163,7 +138,7 @@ def begin(
     env: Env, *, person_id: int, browser: str, course_slug: str, agreed: str, ip: str, user_agent: str
 ) -> Departure:
     """Keep what he agreed to and prepare the hand-over; nothing takes effect before the planet has recognised him."""
-    pairing = live_pairing(course_slug)
+    pairing = catalogue.live_pairing(course_slug)
     grant = choose_grant(env, person_id=person_id, course_id=pairing.course_id)
     if agreed != WAIVER_VERSION:
         raise WaiverNotAgreed

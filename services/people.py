@@ -1,8 +1,10 @@
 """Signing in with WeChat, sessions, following, and leaving."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 from peewee import Expression
@@ -26,6 +28,7 @@ from services import signing
 from services.context import Context
 from services.env import Env
 
+Look = Callable[..., Any]
 log = structlog.get_logger()
 LOOKS_FOR_THE_FIRST = 20
 LOOK_EVERY_SECONDS = 0.2
@@ -176,6 +179,12 @@ def visitor(env: Env, *, token: str) -> Visitor | None:
     if found is None or not found[0].is_live(now=env.now):
         return None
     return Visitor(id=found[0].person_id, wants_touch=found[0].wants_touch(now=env.now))
+
+
+def visit(env: Env, *, token: str, look: Look | None) -> tuple[Visitor | None, Any]:
+    """Who asks, and what a look at his rows finds: one turn on a database thread for a whole page."""
+    who = visitor(env, token=token)
+    return who, look(env, person_id=who.id) if who and look else None
 
 
 def touch_session(env: Env, *, token: str) -> None:
