@@ -162,6 +162,9 @@ class BaseHandler(Counted, HeadAsGet, RequestHandler):
         for name, value in self.settings["safe_headers"].items():
             self.set_header(name, value)
 
+    def compute_etag(self) -> None:
+        """No page is kept by a browser (`no-store`), so none needs a mark to be known again by."""
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The one place that shows a "no", as a page or as JSON."""
         problem = kwargs.get("exc_info", (None, None))[1]

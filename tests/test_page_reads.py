@@ -83,3 +83,10 @@ async def test_starting_a_link_costs_four_reads_and_one_row(site):
     assert answer.status == 303 and "/oauth/authorize" in answer.headers["Location"]
     assert turns.taken == 2
     assert [one for one in statements if one in {"SELECT", "INSERT", "UPDATE"}] == [*["SELECT"] * 4, "INSERT"]
+
+
+@gen
+async def test_an_ordinary_page_has_no_mark_to_be_known_again_by(site):
+    answer = await site.fetch(PAGE)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Etag" not in answer.headers
