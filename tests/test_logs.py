@@ -6,11 +6,14 @@ import re
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 from peewee import DataError, IntegrityError
 
 from sandbox.world import World
 from tests.attack_kit import logged
 from tests.site import COURSE
+from wxbot import logs
 
 gen = pytest.mark.gen_test(timeout=60)
 
@@ -114,3 +117,10 @@ async def test_the_whole_story_leaves_no_secret_in_the_log(lines, site, fault):
     assert not found
     assert "canary-code-123" not in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("pattern", logs.SECRET_TEXT, ids=lambda pattern: pattern.pattern[:20])
+@given(data=st.data())
+def test_the_quick_look_at_a_text_misses_no_secret_that_would_be_hidden(pattern, data):
+    text = data.draw(st.from_regex(pattern))
+    assert logs.SUSPECT.search(text), "clean() would let it through unseen"
