@@ -19,7 +19,8 @@ def shanghai_day(moment: datetime) -> date:
 
 def shanghai_words(moment: datetime) -> str:
     """That day as people read it: 2027年11月22日."""
-    return f"{moment.astimezone(SHANGHAI):%Y年%-m月%-d日}"
+    on = shanghai_day(moment)
+    return f"{on.year}年{on.month}月{on.day}日"
 
 
 class UtcField(DateTimeField):
