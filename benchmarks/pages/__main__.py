@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import kit
-from benchmarks.pages.measure import ROUNDS, SECONDS, Measured, measure
+from benchmarks.pages.measure import ROUNDS, SECONDS, Measured, Stall, measure
 
 PAGE_GOAL, LINK_GOAL, STALL_GOAL_MS, MOST_READS = 0.45, 0.40, 20.0, 2
 LABELS = {"postgresql": "PostgreSQL, fsync and commits on", "sqlite": "SQLite, WAL, synchronous = full"}
 PEERS = {"postgresql": "raw asyncpg", "sqlite": "raw `sqlite3` in the loop"}
-HEAD = ["", "requests/s", "of the peer's", "p50 ms", "p99 ms", "CPU µs each"]
+HEAD = ["", "requests/s", "of the peer's", "p50 ms", "p99 ms", "CPU µs each", "peer's CPU of it"]
 
 
 def main() -> None:
@@ -52,34 +52,41 @@ def section(one: Measured) -> str:
 def row(one: Measured, label: str, name: str, peer: str) -> list[str]:
     """One line of the table."""
     load = one.loads[name]
-    share = f"{load.rps / one.loads[peer].rps:.2f}" if peer else "1"
-    return [label, f"{load.rps:,.0f}", share, f"{load.p50:.1f}", f"{load.p99:.1f}", f"{load.cpu_us:,.0f}"]
+    beside = one.loads[peer or name]
+    rps, cpu = f"{load.rps / beside.rps:.2f}", f"{beside.cpu_us / load.cpu_us:.2f}"
+    return [label, f"{load.rps:,.0f}", rps, f"{load.p50:.1f}", f"{load.p99:.1f}", f"{load.cpu_us:,.0f}", cpu]
 
 
 def facts(one: Measured) -> str:
     """Statements and stalls."""
+    page, link = one.statements["page"], one.statements["link"]
     words = [
-        f"Statements: {one.statements['page']:.1f} a page, {one.statements['link']:.1f} a link "
-        "(BEGIN and COMMIT not counted).",
-        f"The loop's longest stall: {one.stalls['page']:.1f} ms under pages, {one.stalls['link']:.1f} ms under links.",
+        f"Statements: {page:.0f} a page, {link:.0f} a link (BEGIN and COMMIT not counted). The loop's longest stall: "
+        f"{told(one.stalls['page'])} under pages, {told(one.stalls['link'])} under links."
     ]
     if one.locked:
         load, stall = one.locked
         words.append(
             f"While another process held the write lock and writers waited for it: {load.rps:,.0f} pages/s, p50 "
-            f"{load.p50:.1f}, p99 {load.p99:.1f} ms, longest stall {stall:.1f} ms."
+            f"{load.p50:.1f}, p99 {load.p99:.1f} ms, longest stall {told(stall)}."
         )
     return " ".join(words)
 
 
+def told(stall: Stall) -> str:
+    """A stall in words."""
+    return f"{stall.ms:.1f} ms ({stall.cpu_ms:.1f} ms of CPU)"
+
+
 def verdict(postgresql: Measured, sqlite: Measured) -> str:
     """Each goal, and whether it is met."""
-    loads, stalls = postgresql.loads, [*postgresql.stalls.values(), *sqlite.stalls.values(), sqlite.locked[1]]
+    loads, reads = postgresql.loads, postgresql.statements["page"]
+    stalls = [one.ms for one in (*postgresql.stalls.values(), *sqlite.stalls.values(), sqlite.locked[1])]
     page, link = (loads[name].rps / loads[f"peer {name}"].rps for name in ("page", "link"))
     goals = [
         ("page on PostgreSQL", page, f"≥ {PAGE_GOAL}", page >= PAGE_GOAL),
         ("link on PostgreSQL", link, f"≥ {LINK_GOAL}", link >= LINK_GOAL),
-        ("reads of a page", postgresql.statements["page"], f"≤ {MOST_READS}", postgresql.statements["page"] < 2.5),
+        ("reads of a page", reads, f"≤ {MOST_READS}", reads <= MOST_READS),
         ("longest stall, ms", max(stalls), f"≤ {STALL_GOAL_MS:.0f}", max(stalls) <= STALL_GOAL_MS),
     ]
     rows = [[name, f"{value:.2f}", goal, "yes" if met else "no"] for name, value, goal, met in goals]

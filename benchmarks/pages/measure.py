@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from benchmarks import kit
 from benchmarks.pages import subjects
-from benchmarks.pages.seed import LEARNERS, seed
+from benchmarks.pages.seed import seed
 from models.base import database as bound
 from models.links import LinkAttempt
 
 ROUNDS, SECONDS, WARM_SECONDS = 3, 4, 1
-WATCHED_REQUESTS = 20
+WATCHED_REQUESTS = 15
 WRITERS = 4
 HOLD = """
 import sqlite3, sys
@@ -29,14 +30,22 @@ rows.execute("ROLLBACK")
 
 
 @dataclass(frozen=True, slots=True)
+class Stall:
+    """The loop's longest, by the clock and by the CPU time of the process; a busy machine adds to the first alone."""
+
+    ms: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """Everything about one database."""
 
     kind: str
     loads: dict[str, kit.Load]
     statements: dict[str, float]
-    stalls: dict[str, float]
-    locked: tuple[kit.Load, float] | None
+    stalls: dict[str, Stall]
+    locked: tuple[kit.Load, Stall] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +107,13 @@ def measure(kind: str, url: str, folder: Path) -> Measured:
 
 
 def statements_of(ready: Bench, ask: Callable[[int], object]) -> float:
-    """Statements of one request; a few more than asked for may be the rounds that the server makes by itself."""
-    with ready.product.watched() as seen:
-        for number in range(WATCHED_REQUESTS):
-            ask(number % LEARNERS)
-    return seen["statements"] / WATCHED_REQUESTS
+    """Statements of one request: the median, since the server's own rounds come in between now and then."""
+    counts = []
+    for number in range(WATCHED_REQUESTS):
+        with ready.product.watched() as seen:
+            ask(number)
+        counts.append(seen["statements"])
+    return median(counts)
 
 
 def linking(ready: Bench, name: str) -> kit.Load:
@@ -120,14 +131,14 @@ def attempts() -> int:
         return LinkAttempt.select().count()
 
 
-def stall_of(ready: Bench, name: str) -> float:
-    """The loop's longest stall under load, in ms."""
+def stall_of(ready: Bench, name: str) -> Stall:
+    """The loop's longest stall under load."""
     with ready.product.watched() as seen:
         ready.load(name)
-    return seen["stall_ms"]
+    return Stall(seen["stall_ms"], seen["stall_cpu_ms"])
 
 
-def while_locked(ready: Bench, path: str) -> tuple[kit.Load, float]:
+def while_locked(ready: Bench, path: str) -> tuple[kit.Load, Stall]:
     """Pages while another process holds the write lock and writers wait for it; and the longest stall meanwhile."""
     writers = [threading.Thread(target=ready.product.link, args=[line]) for line in ready.links[:WRITERS]]
     with lock_held(path), ready.product.watched() as seen:
@@ -136,7 +147,7 @@ def while_locked(ready: Bench, path: str) -> tuple[kit.Load, float]:
         load = ready.load("page", WARM_SECONDS)
     for one in writers:
         one.join()
-    return load, seen["stall_ms"]
+    return load, Stall(seen["stall_ms"], seen["stall_cpu_ms"])
 
 
 @contextmanager

@@ -34,17 +34,18 @@ class Watch(logging.Handler):
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """From now on."""
-        self.stall_ms, self.statements, self.beating = 0.0, 0, True
+        self.stall_ms, self.stall_cpu_ms, self.statements, self.beating = 0.0, 0.0, 0, True
         STATEMENTS.addHandler(self)
         STATEMENTS.setLevel(logging.DEBUG)
-        self.beat(loop, time.perf_counter())
+        self.beat(loop, time.perf_counter(), time.process_time())
 
-    def beat(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        """The loop turns: how late is it?"""
-        now = time.perf_counter()
+    def beat(self, loop: asyncio.AbstractEventLoop, due: float, cpu: float) -> None:
+        """The loop turns: how late is it, and how much CPU did this process have since the last beat?"""
+        now, cpu_now = time.perf_counter(), time.process_time()
         self.stall_ms = max(self.stall_ms, (now - due) * 1000)
+        self.stall_cpu_ms = max(self.stall_cpu_ms, (cpu_now - cpu) * 1000)
         if self.beating:
-            loop.call_later(BEAT_SECONDS, self.beat, loop, now + BEAT_SECONDS)
+            loop.call_later(BEAT_SECONDS, self.beat, loop, now + BEAT_SECONDS, cpu_now)
 
     def end(self) -> None:
         """Until now; the file appears whole."""
@@ -52,7 +53,8 @@ class Watch(logging.Handler):
         STATEMENTS.removeHandler(self)
         STATEMENTS.setLevel(logging.WARNING)
         unready = self.file.with_suffix(".new")
-        unready.write_text(json.dumps({"stall_ms": self.stall_ms, "statements": self.statements}), "utf-8")
+        stalls = {"stall_ms": self.stall_ms, "stall_cpu_ms": self.stall_cpu_ms}
+        unready.write_text(json.dumps(stalls | {"statements": self.statements}), "utf-8")
         unready.replace(self.file)
 
 
