@@ -198,7 +198,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def keep(section: str, text: str) -> None:
     """Print a section of the results, and put it into RESULTS.md in the place of the former one."""
     say(text)
-    old = RESULTS.read_text("utf-8") if RESULTS.exists() else "# Results\n"
+    old = RESULTS.read_text("utf-8") if RESULTS.exists() else "# Results\n\n"
     parts = re.split(r"(?m)^(?=## )", old)
     new = f"## {section}\n\n{text.strip()}\n\n"
     kept = [new if part.startswith(f"## {section}\n") else part for part in parts]
