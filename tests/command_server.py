@@ -49,8 +49,9 @@ def child(asked: dict[str, Any]) -> None:
         os._exit(code)
 
 
-for line in sys.stdin:
-    pid = os.fork() or child(json.loads(line))
-    _, status = os.waitpid(pid, 0)
-    sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-    sys.stdout.flush()
+if __name__ == "__main__":
+    for line in sys.stdin:
+        pid = os.fork() or child(json.loads(line))
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()

@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.commands",
     "tests.serving",
     "tests.foreign_kit",
+    "tests.dying",
 ]
 
 # Plain lines: the renderer for terminals draws every fault with all its values, which takes seconds.
