@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -98,12 +98,12 @@ def wxbot_beside(wxbot: Wxbot) -> Callable[..., Any]:
 class Running:
     """A `wxbot` command that stays, as a process of its own; its log is what it says on standard error."""
 
-    def __init__(self, folder: Path, args: tuple[str, ...], settings: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, args: tuple[str, ...], settings: dict[str, Any], fds: Sequence[int] = ()) -> None:
         self.log = folder / f"running{next(NUMBER)}.err"
         command = [sys.executable, "-m", "wxbot", *args]
         surroundings = environment(settings) | {"PYTHONPATH": str(ROOT)}
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=folder, env=surroundings, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, cwd=folder, env=surroundings, stdout=log, stderr=log, pass_fds=fds)
 
     @property
     def pid(self) -> int:
@@ -139,8 +139,8 @@ def running(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """`running("serve", listen=…)` starts a command that stays; it is ended after the test."""
     started: list[Running] = []
 
-    def start(*args: str, **settings: Any) -> Running:
-        started.append(Running(tmp_path, args, settings))
+    def start(*args: str, fds: Sequence[int] = (), **settings: Any) -> Running:
+        started.append(Running(tmp_path, args, settings, fds))
         return started[-1]
 
     yield start

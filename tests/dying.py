@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.ioloop import IOLoop
 
 from models.links import Link, Membership
 from services import outbox
@@ -30,12 +31,15 @@ class Mortal:
         self.site, self.folder = site, folder
         self.log = folder / "dying.err"
         self.socket = site.sockets[0].dup()
-        site.server.http.stop()
         self.pid = 0
         self.parent = subprocess.Popen(
             [sys.executable, "-m", "tests.dying_server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             cwd=ROOT, env=environment({}), pass_fds=[self.socket.fileno()],
         )  # fmt: skip
+
+    async def takes_over(self) -> None:
+        """The site itself serves no more."""
+        self.site.server.http.leave()
 
     def settings(self) -> dict[str, Any]:
         """The site's own, at the time of its sandbox."""
@@ -117,8 +121,9 @@ def links_of(_env: Env, *, person_id: int) -> tuple[int, int]:
 
 
 @pytest.fixture
-def mortal(site: Site, tmp_path: Path) -> Iterator[Mortal]:
+def mortal(io_loop: IOLoop, site: Site, tmp_path: Path) -> Iterator[Mortal]:
     """The site, served by processes that die."""
     dying = Mortal(site, tmp_path)
+    io_loop.run_sync(dying.takes_over)
     yield dying
     dying.close()

@@ -100,7 +100,7 @@ def migrate() -> None:
 @main.command()
 @click.option("--processes", default=1, type=click.IntRange(1, 64), help="how many; more than one needs a real Redis")
 @click.option("--no-worker", is_flag=True, help="only serve; a `wxbot worker` runs elsewhere")
-@click.option("--fd", multiple=True, type=int, hidden=True)
+@click.option("--fd", multiple=True, type=int, help="serve on this inherited socket (systemd's first is 3)")
 @click.option("--metrics-dir", default="", hidden=True)
 def serve(processes: int, no_worker: bool, fd: tuple[int, ...], metrics_dir: str) -> None:
     """Serve pages and pushes, and do what happens by itself, until SIGTERM."""
@@ -109,10 +109,18 @@ def serve(processes: int, no_worker: bool, fd: tuple[int, ...], metrics_dir: str
     if processes > 1 and not config.redis_url:
         raise BadSettings("WXBOT_REDIS_URL is empty: the embedded Redis serves one process only")
     logs.set_up(config.log_level)
-    sockets = [socket.socket(fileno=number) for number in fd] if fd else listen(config)
+    sockets = inherited(fd) if fd else listen(config)
     if processes > 1:
         raise SystemExit(processes_of(sockets, processes, no_worker))
     asyncio.run(serve_until_told(config, sockets, metrics_dir, with_worker=not no_worker))
+
+
+def inherited(fds: tuple[int, ...]) -> list[socket.socket]:
+    """Sockets that somebody else listens on too: whoever finds nobody there any more must not wait for the next."""
+    sockets = [socket.socket(fileno=number) for number in fds]
+    for one in sockets:
+        one.setblocking(False)
+    return sockets
 
 
 def listen(config: Config) -> list[socket.socket]:

@@ -98,7 +98,7 @@ class PushExchange(HTTPMessageDelegate):
         if path != site.path:
             return self._hand_over(start_line, headers)
         self.method = start_line.method
-        kept = headers.get("Connection", "").lower() != "close"
+        kept = not self.connection._disconnect_on_finish  # they ask for that, or we are leaving
         self.plain_keep_alive = kept and start_line.version == "HTTP/1.1" and self.method != "HEAD"
         self.connection.set_max_body_size(site.max_body)
         self.connection.set_body_timeout(None)  # our own watch is cheaper than Tornado's task per body

@@ -20,26 +20,35 @@ LEAST_LIFE_SECONDS = 10.0
 class Processes:
     """The children of one `serve --processes N`; one that dies is started again, unless we are stopping."""
 
-    def __init__(self, command: list[str], fds: list[int], metrics_dir: str) -> None:
+    def __init__(self, command: list[str], sockets: list[socket.socket], metrics_dir: str) -> None:
         self.command = command
-        self.fds = fds
+        self.sockets = sockets
         self.metrics_dir = metrics_dir
         self.surroundings = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics_dir}
         self.running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self.stopping = False
+        self.is_starting = False
 
     def start_one(self) -> None:
-        """One more child, with the sockets."""
-        child = subprocess.Popen(self.command, pass_fds=self.fds, env=self.surroundings)  # noqa: S603  # nosec B603 - our own command
-        self.running[child.pid] = (child, time.monotonic())
+        """One more child, with the sockets; none once we are stopping."""
+        self.is_starting = True
+        if not self.stopping:
+            fds = [one.fileno() for one in self.sockets]
+            child = subprocess.Popen(self.command, pass_fds=fds, env=self.surroundings)  # noqa: S603  # nosec B603 - our own command
+            self.running[child.pid] = (child, time.monotonic())
+        self.is_starting = False
         if self.stopping:  # told to stop while it was being started
-            self.tell(child.pid)
+            self.stop()
 
     def stop(self, *_signal: object) -> None:
-        """Tell every child; each drains by itself."""
+        """Tell every child; each drains by itself. We listen no more, so that nobody connects and waits in vain."""
         self.stopping = True
+        if self.is_starting:
+            return
         for pid in self.running:
             self.tell(pid)
+        for one in self.sockets:
+            one.close()
 
     @staticmethod
     def tell(pid: int) -> None:
@@ -89,7 +98,7 @@ def supervise(sockets: list[socket.socket], number: int, options: list[str]) -> 
     with tempfile.TemporaryDirectory(prefix="wxbot-metrics-") as metrics_dir:
         place = [word for fd in fds for word in ("--fd", str(fd))]
         command = [sys.executable, "-m", "wxbot", "serve", *place, "--metrics-dir", metrics_dir, *options]
-        children = Processes(command, fds, metrics_dir)
+        children = Processes(command, sockets, metrics_dir)
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, children.stop)
         for _ in range(number):

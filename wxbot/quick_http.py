@@ -33,6 +33,9 @@ class Deadlines:
     def __len__(self) -> int:
         return len(self._until)
 
+    def __contains__(self, connection: HasStream) -> bool:
+        return connection in self._until
+
     def watch(self, connection: HasStream) -> None:
         """From now on its time runs."""
         loop = asyncio.get_running_loop()

@@ -29,7 +29,7 @@ from services.env import Clock
 from services.limits import Limits
 from wxbot.callback import PushDoor
 from wxbot.delegate import PUSH_PATH, PushSite
-from wxbot.quick_http import QuickServer
+from wxbot.draining import DrainingServer
 from wxbot.replies import Conversation
 
 BODY_MOST = 256 * 1024
@@ -152,7 +152,7 @@ class Server:
         self.door = PushDoor(self.codec(), self.conversation, self.unix_now) if ctx.config.wechat_app_id else None
         self.application = build_application(ctx, metrics_dir=metrics_dir)
         patience = {"idle_seconds": IDLE_SECONDS, "body_timeout": BODY_SECONDS}
-        self.http = QuickServer(self.site(), quick_path=PUSH_PATH, max_body_size=BODY_MOST, **patience)
+        self.http = DrainingServer(self.site(), quick_path=PUSH_PATH, max_body_size=BODY_MOST, **patience)
         self.with_worker = with_worker
         self.tasks: list[asyncio.Task[None]] = []
         self.working: asyncio.Task[None] | None = None
@@ -200,12 +200,13 @@ class Server:
     def is_idle(self) -> bool:
         """Whether no request, push or delivery is under way."""
         is_working = self.working is not None and not self.working.done()
-        return not self.ctx.in_flight and not is_working and (self.door is None or self.door.is_idle)
+        is_door_idle = self.door is None or self.door.is_idle
+        return self.http.is_idle and not self.ctx.in_flight and not is_working and is_door_idle
 
     async def stop(self) -> None:
         """Let in and begin nothing new, finish what is under way, then close: all of it within 9 s."""
         self.application.settings["stopping"].set()
-        self.http.stop()
+        self.http.leave()
         await wind_down(self.ctx, self.is_idle)
         if self.door:
             await self.door.drain(0)
