@@ -85,6 +85,7 @@ async def unlinks(mortal: Mortal, name: str, when: str) -> None:
     site.box.account.chats.fan(phone.person).follows = True
     await site.ctx.transact(was_asked, openid=phone.openid)
     await mortal.serves(when, "once")
+    site.box.account.settings.answer_seconds = 20  # the next process comes up meanwhile, also on a busy machine
     saying = asyncio.ensure_future(phone.say("确认解绑"))
     await mortal.has_died()
     await mortal.serves()
