@@ -37,6 +37,39 @@ class Place:
             await asyncio.sleep(0.02)
 
 
+class Kept:
+    """A connection that is kept for many requests."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def to(cls, place: Place) -> "Kept":
+        """Raises ConnectionRefusedError when nobody listens."""
+        host, _, port = place.listen.rpartition(":")
+        return cls(*await asyncio.open_connection(host, int(port)))
+
+    async def ask(self, *parts: bytes) -> tuple[int, bool]:
+        """Send a request; status, and whether the connection is kept. Raises when it is cut."""
+        for part in parts:
+            self.writer.write(part)
+        return await self.answer()
+
+    async def answer(self) -> tuple[int, bool]:
+        """The whole answer to what was sent."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin1").lower()
+        length = int(head.partition("content-length: ")[2].split("\r\n")[0])
+        await self.reader.readexactly(length)
+        return int(head.split(" ")[1]), "connection: close" not in head
+
+
+def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+    """One request of HTTP/1.1."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
 @pytest.fixture
 def place() -> Place:
     """A free address."""

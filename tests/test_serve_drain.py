@@ -13,41 +13,16 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from tests.commands import Running
-from tests.serving import Place
+from tests.serving import Kept, Place, request
 from tests.shop import Shop
 from tests.site import Site
+from tests.test_serve import refuses
 from wxbot.draining import DrainingServer
 
 gen = pytest.mark.gen_test(timeout=120)
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
 SHARED = pytest.mark.parametrize("database_kind", ["postgresql"])
 CALLERS = 8
-
-
-class Kept:
-    """A connection that is kept for many requests."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    @classmethod
-    async def to(cls, place: Place) -> "Kept":
-        """Raises ConnectionRefusedError when nobody listens."""
-        host, _, port = place.listen.rpartition(":")
-        return cls(*await asyncio.open_connection(host, int(port)))
-
-    async def ask(self, *parts: bytes) -> tuple[int, bool]:
-        """Send a request; status, and whether the connection is kept. Raises when it is cut."""
-        for part in parts:
-            self.writer.write(part)
-        return await self.answer()
-
-    async def answer(self) -> tuple[int, bool]:
-        """The whole answer to what was sent."""
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin1").lower()
-        length = int(head.partition("content-length: ")[2].split("\r\n")[0])
-        await self.reader.readexactly(length)
-        return int(head.split(" ")[1]), "connection: close" not in head
 
 
 @pytest.fixture
@@ -67,13 +42,6 @@ def connects(place: Place, io_loop: IOLoop) -> Iterator[Callable[[], Awaitable[K
 
     yield connect
     io_loop.run_sync(close)
-
-
-def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-    """One request of HTTP/1.1."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
 @dataclass
@@ -195,13 +163,6 @@ async def test_a_request_whose_half_has_come_is_read_to_its_end(site, serve, pla
     answers = [await one.ask(rest) for one, (_, rest) in zip(kept, halves, strict=True)]
     assert answers == [(201, False), (200, False)]
     assert await served.ends() == 0
-
-
-def refuses(place: Place) -> bool:
-    """Whether nobody listens there any more."""
-    host, _, port = place.listen.rpartition(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) != 0
 
 
 class OkHandler(RequestHandler):
