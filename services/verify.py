@@ -167,6 +167,13 @@ def one_event(env: Env) -> Iterable[str]:
         yield f"planet event {row.event_key[:8]}"
 
 
+@invariant("I10", "one purchase for each order number of a platform")
+def one_purchase(env: Env) -> Iterable[str]:
+    many = Purchase.select(fn.MIN(Purchase.id).alias("id")).group_by(Purchase.platform, Purchase.order_no)
+    for row in many.having(fn.COUNT(Purchase.id) > 1):
+        yield f"purchase {row.id}"
+
+
 @invariant("I14", "no attempt was linked after its life was over")
 def linked_in_time(env: Env) -> Iterable[str]:
     late = LinkAttempt.used_at >= LinkAttempt.expires_at  # a span excludes its end
