@@ -52,12 +52,18 @@ def delivers(kind: str) -> Callable[[Delivery], Delivery]:
 
 
 def enqueue(env: Env, *, kind: str, subject: int, lane: str) -> None:
-    """Tell the outside of a change of `subject`; a change that is not yet told is told together with this one."""
+    """Tell the outside of a change of `subject`; a change that is not yet told is told together with this one.
+
+    The UPDATE comes first: an INSERT that finds its row leaves a shared lock on MariaDB, and two of those who then
+    want to change it stand in each other's way.
+    """
     moments = {"wanted_at": env.now, "due_at": env.now}
-    if OutboxItem.add_once(kind=kind, subject=subject, lane=lane, created_at=env.now, **moments):
-        return
+    known = (OutboxItem.kind == kind, OutboxItem.subject == subject)
     fresh = {"wanted": OutboxItem.wanted + 1, "attempts": 0, "done_at": None, "gave_up_at": None, **moments}
-    OutboxItem.update(**fresh).where(OutboxItem.kind == kind, OutboxItem.subject == subject).execute()
+    if OutboxItem.change_if(*known, **fresh):
+        return
+    if not OutboxItem.add_once(kind=kind, subject=subject, lane=lane, created_at=env.now, **moments):
+        OutboxItem.change_if(*known, **fresh)  # somebody else has made it in this very moment
 
 
 def ready(env: Env) -> ModelSelect:

@@ -11,11 +11,11 @@ LIFE = timedelta(minutes=5)
 
 
 def ask(env: Env, *, identity: Identity, topic: str, choices: list[int]) -> None:
-    """Keep a question for five minutes, in place of an older one."""
+    """Keep a question for five minutes, in place of an older one; of two asked at once either may stay."""
     life = {"asked_at": env.now, "expires_at": env.now + LIFE}
     values = {"topic": topic, "choices": json.dumps(choices)} | life
-    if not ChatQuestion.add_once(identity=identity, **values):
-        ChatQuestion.update(**values).where(ChatQuestion.identity == identity).execute()
+    if not ChatQuestion.change_if(ChatQuestion.identity == identity, **values):
+        ChatQuestion.add_once(identity=identity, **values)
 
 
 def choices_of(env: Env, *, identity: Identity, topic: str) -> list[int]:
