@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.serving",
     "tests.foreign_kit",
     "tests.dying",
+    "tests.race_kit",
 ]
 
 # Plain lines: the renderer for terminals draws every fault with all its values, which takes seconds.
