@@ -21,7 +21,7 @@ from tests.guards_of_rows import ROWS
 ROOT = Path(__file__).parent.parent
 GUARDS = [*ROWS, *DOORS]
 LEFT_OUT = (".git", ".venv", "node_modules", "var", "build", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
-SHOWN = re.compile(r"^(?:FAILED|ERROR) tests/(\S+?)(?: - .*)?$", re.MULTILINE)
+SHOWN = re.compile(r"^(?:FAILED|ERROR) tests/(.+?)(?: - .*)?$", re.MULTILINE)
 FAILED = 1  # pytest's own exit code when tests have failed, and nothing worse
 SECONDS = 300
 
