@@ -60,7 +60,7 @@ ONE_TIME = [
     Guard("services/questions.py", " and env.now < row.expires_at", "",
           "test_chat_unlink.py::test_after_five_minutes_the_word_changes_nothing"),
     Guard("services/questions.py", "get_or_none(identity=identity, topic=topic)", "get_or_none(topic=topic)",
-          "test_chat_unlink.py::test_nobody_can_confirm_for_another"),
+          "test_twice_and_late.py::test_what_one_was_asked_is_no_question_to_another"),
     Guard("services/questions.py", ".execute() == 1 else []", ".execute() < 9 else []",
           "test_races_people.py::test_one_question_answered_sixteen_times_is_answered_once", RACED),
     Guard("services/questions.py", "if not ChatQuestion.change_if(ChatQuestion.identity == identity, **values):",

@@ -11,7 +11,7 @@ from models.catalogue import CoursePlanet, Lecturer
 from models.delivery import ChatNotice, JobLease, OutboxItem
 from models.errors import Declined, RemoteAway
 from models.links import LinkAttempt, Membership, RefundWaiver
-from services import access, jobs, lecturers, links, memberships, outbox, people
+from services import access, jobs, lecturers, links, memberships, outbox, people, questions
 from services.env import Env
 from tests.site import Site
 from tests.test_links import no_of
@@ -153,6 +153,17 @@ def lecturer_of(env: Env, pairing: CoursePlanet) -> int:
     lecturers.accept(env, code=address.rsplit("/", 1)[1], person_id=person_id)
     assert Lecturer.get_by_id(lecturer.id).person_id == person_id
     return person_id
+
+
+@gen
+async def test_what_one_was_asked_is_no_question_to_another(site):
+    def asked(env: Env) -> tuple[list[int], list[int], list[int]]:
+        anna, bob = (people.person_with_openid(env, f"oPERSON{name}").identities.get() for name in "ab")
+        questions.ask(env, identity=anna, topic="unlink", choices=[7])
+        his = questions.choices_of(env, identity=bob, topic="unlink"), questions.take(env, identity=bob, topic="unlink")
+        return *his, questions.take(env, identity=anna, topic="unlink")
+
+    assert await site.ctx.transact(asked) == ([], [], [7])
 
 
 THING = {"kind": "thing", "subject": 1}
