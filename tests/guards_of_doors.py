@@ -6,7 +6,6 @@ BASE, SHAKE, CRYPTO = "h5/base.py", "services/handshake.py", "clients/wechat_cry
 PARTNER, PEER, SHARED, CONFIG = (
     "clients/planets/partner.py", "clients/http.py", "clients/shared_value.py", "services/config.py"
 )  # fmt: skip
-FORGED = "test_attacks_planet.py::test_no_forged_way_back_asks_the_planet_or_changes_anything"
 
 PAGES = [
     Guard("wxbot/server.py", "xsrf_cookies=True", "xsrf_cookies=False",
@@ -24,13 +23,15 @@ PAGES = [
     Guard(BASE, "if self.person is None:\n            raise NotSignedIn", "if False:\n            raise NotSignedIn",
           "test_sign_in.py::test_another_browser_is_told_to_open_the_page_in_wechat"),
     Guard(BASE, "len(values) > 1 or ", "", "test_attacks_fields.py::test_a_doubled_field_is_refused"),
-    Guard(BASE, "values[0] if len(values) == 1 else", "values[0] if values else", FORGED),
+    Guard(BASE, "values[0] if len(values) == 1 else", "values[0] if values else",
+          "test_doors_twice.py::test_an_argument_that_stands_twice_is_none"),
     Guard(BASE, 'secret if BROWSER_SECRET.fullmatch(secret) else ""', "secret",
           "test_attacks_limits.py::test_a_browser_cannot_choose_its_own_secret"),
     Guard(BASE, '"httponly": True, "samesite": "Lax"}\n        self.set_cookie',
           '"samesite": "Lax"}\n        self.set_cookie',
           "test_sign_in.py::test_every_cookie_is_bound_to_this_host_and_closed_to_scripts"),
-    Guard("h5/oauth.py", "        path_of(target)\n", "", "test_sign_in.py::test_only_our_own_pages_can_be_a_target"),
+    Guard("h5/oauth.py", "        path_of(target)\n", "",
+          "test_doors_twice.py::test_no_way_to_wechat_is_begun_for_an_address_that_is_not_ours"),
     Guard("h5/oauth.py", "        await self.forget_old_session()\n", "",
           "test_sign_in.py::test_a_new_sign_in_ends_the_old_session_of_the_browser"),
     Guard("h5/links.py", "if finished.has_linked:", "if False:",
@@ -52,11 +53,12 @@ PAGES = [
 WAY_BACK = [
     Guard(SHAKE, "        planet.check_issuer(issuer)", "        pass",
           "test_links.py::test_an_answer_of_another_issuer_is_refused_before_any_call"),
-    Guard(SHAKE, "if attempt.provider != provider:", "if False:", FORGED),
+    Guard(SHAKE, "if attempt.provider != provider:", "if False:",
+          "test_doors_twice.py::test_a_way_back_by_another_provider_uses_nothing_up"),
     Guard(SHAKE, "if person_id is not None and person_id != attempt.person_id:", "if False:",
           "test_links.py::test_a_phone_that_went_to_another_hand_links_nobody"),
     Guard(SHAKE, "if not came.is_first:", "if False:",
-          "test_links.py::test_the_same_callback_again_shows_the_same_page_and_does_the_work_once"),
+          "test_doors_twice.py::test_one_way_back_that_comes_twice_asks_the_planet_once"),
     Guard(SHAKE, "if error or not CODE_SHAPE.fullmatch(code):", "if error:",
           "test_attacks_codes.py::test_what_cannot_be_a_code_is_never_shown_to_the_planet"),
     Guard(SHAKE, "if error or not CODE_SHAPE.fullmatch(code):", "if not CODE_SHAPE.fullmatch(code):",
@@ -116,7 +118,7 @@ PUSH = [
           "test_push_traps.py::test_a_text_cannot_break_out_of_a_reply_though_it_does_with_wechatpy"),
     Guard("wxbot/delegate.py", "        self.connection.set_max_body_size(site.max_body)\n", "",
           "test_push_http.py::test_a_body_too_large_or_doubtful_is_refused_at_once"),
-    Guard("wxbot/delegate.py", "        site.watch(self)\n", "",
+    Guard("wxbot/delegate.py", "        site.reading.watch(self.server_conn)\n", "",
           "test_push_http.py::test_a_body_that_stops_coming_is_cut_off"),
     Guard("wxbot/replies.py",
           "        if heard.from_user in self.waiting:\n            return self.after_notices(heard, topic)\n", "",

@@ -166,6 +166,17 @@ async def test_what_one_was_asked_is_no_question_to_another(site):
     assert await site.ctx.transact(asked) == ([], [], [7])
 
 
+@gen
+async def test_a_job_that_was_run_is_not_due_before_its_time(site):
+    due = {"name": "thing", "every": HOUR, "holder": "a"}
+    assert await site.ctx.transact(jobs.take, **due)
+    await site.ctx.transact(jobs.let_go, name="thing", holder="a", error="")
+    site.clock.forward(minutes=59)
+    assert not await site.ctx.transact(jobs.take, **due)
+    site.clock.forward(minutes=1)
+    assert await site.ctx.transact(jobs.take, **due)
+
+
 THING = {"kind": "thing", "subject": 1}
 
 
