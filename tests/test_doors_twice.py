@@ -1,11 +1,11 @@
-"""What comes to a page twice, doubled or by the wrong door is taken once or not at all."""
+"""What comes to a page twice, doubled or by the wrong door is taken once or not at all, and nothing lasts for ever."""
 
 import pytest
 
 from models.errors import StateInvalid
 from models.people import SignInState
 from services import handshake
-from tests.attack_kit import post
+from tests.attack_kit import ask, post, session
 from tests.departures import departs
 
 gen = pytest.mark.gen_test(timeout=40)
@@ -46,3 +46,12 @@ async def test_no_way_to_wechat_is_begun_for_an_address_that_is_not_ours(site):
     answer = await post(site, "/oauth/start", {}, {"target": "//evil.example"})
     assert (answer.status, answer.json["code"]) == (422, "wrong_input")
     assert await site.ctx.read(lambda _env: SignInState.select().count()) == 0
+
+
+@gen
+async def test_a_session_in_use_ends_after_thirty_days_whatever_the_browser_keeps(site):
+    mine = await session(site)
+    for _ in range(5):
+        assert (await ask(site, "/me", cookies=mine)).status == 200
+        site.clock.forward(days=6)
+    assert (await ask(site, "/me", cookies=mine, Accept="application/json")).status == 401
