@@ -1,6 +1,7 @@
 """Who is who: persons, their WeChat identities, sessions, and the states of signing in."""
 
 import hashlib
+import hmac
 import re
 from datetime import datetime, timedelta
 from typing import Self
@@ -100,7 +101,7 @@ class OneTimeState(Row):
         row = cls.get_or_none(state_hash=digest(state))
         if row is None:
             raise StateInvalid
-        if row.browser_hash != browser_hash:
+        if not hmac.compare_digest(row.browser_hash, browser_hash):
             raise StartFromYourCourse
         end = row.expires_at if row.used_at is None else row.used_at + REPEAT_LIFE
         if now >= end:
