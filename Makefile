@@ -4,17 +4,21 @@
 PYTHON ?= python3
 ARGS ?=
 UPGRADE ?=
-CODE := wxbot h5 models services clients sandbox
+PRODUCT := wxbot h5 models services clients
+CODE := $(PRODUCT) sandbox
 VENV := .venv
 RUN := $(VENV)/ready-to-run
 DEV := $(VENV)/ready-to-test
 PAGES := node_modules/.ready
 PEERS := node_modules/.ready-to-test
 BENCH := .venv-bench
+CHECKERS := .venv-check/ready .venv-wapiti/ready
 UV := $(VENV)/bin/uv
 # uv is some twenty times faster; where it cannot be had, pip does the same work from the same hashes.
 INSTALL = if [ -x $(UV) ]; then $(UV) pip install --quiet --python $(VENV)/bin/python $(1); \
 	else $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(1); fi
+SEMGREP := .venv-check/bin/semgrep
+left_out = echo "left out: $(1) is not here"; [ "$$CI" != true ]
 OURSELVES := --no-build-isolation --no-deps --editable .
 
 ifeq ($(and $(MAKE_TERMOUT),$(if $(NO_COLOR),,yes)),yes)
@@ -24,7 +28,7 @@ say = @printf '==> %s\n' $(1)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test soak bench check format lock clean pages peers
+.PHONY: help run install test soak bench check checkers format lock clean pages peers
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,27 +50,31 @@ bench: $(BENCH)/ready $(DEV) peers ## every benchmark beside its peers, on a mac
 	$(call say,"benchmarks; results go into benchmarks/RESULTS.md")
 	@for one in push pages start growth; do $(VENV)/bin/python -m benchmarks.$$one || exit 1; done
 
-check: $(DEV) ## lint, format, security patterns, arrows between the layers
+check: $(DEV) checkers ## lint, format, arrows between the layers, insecure patterns
 	$(call say,"ruff check"); $(VENV)/bin/ruff check .
 	$(call say,"ruff format --check"); $(VENV)/bin/ruff format --check .
 	$(call say,"bandit"); $(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
 	$(call say,"arrows between the layers"); $(VENV)/bin/python -m pytest tests/test_layers.py
+	$(call say,"semgrep: our own rules"); if [ -x $(SEMGREP) ]; then $(SEMGREP) scan --config .semgrep.yml --error --quiet \
+		--metrics=off --disable-version-check $(PRODUCT); else $(call left_out,semgrep); fi
 
 format: $(DEV) ## put every file into the one format
 	@$(VENV)/bin/ruff check --fix-only --quiet . && $(VENV)/bin/ruff format .
 
 lock: $(DEV) ## pin what pyproject.toml asks for, with hashes; UPGRADE=--upgrade takes newer versions
-	$(call say,"requirements.lock and requirements-dev.lock")
+	$(call say,"requirements.lock and those of tests and checkers")
 	@$(UV) pip compile --quiet --universal $(UPGRADE) --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --output-file requirements.lock
 	@$(UV) pip compile --quiet --universal $(UPGRADE) --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml --extra dev --output-file requirements-dev.lock
 	@$(UV) pip compile --quiet --universal $(UPGRADE) --generate-hashes --no-emit-index-url --no-header \
 		benchmarks/requirements.txt --output-file benchmarks/requirements.lock
+	@for group in check wapiti; do $(UV) pip compile --quiet --universal $(UPGRADE) --generate-hashes --no-emit-index-url \
+		--no-header --group pyproject.toml:$$group --output-file requirements-$$group.lock || exit 1; done
 	@if command -v npm >/dev/null; then npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent; fi
 
 clean: ## remove what was built (not var/, which holds the data of `make run`)
-	@rm -rf $(VENV) $(BENCH) node_modules build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) $(BENCH) $(dir $(CHECKERS)) node_modules build .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@find $(CODE) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -97,12 +105,25 @@ $(DEV): requirements-dev.lock pyproject.toml | $(VENV)/ready
 	@$(call INSTALL,$(OURSELVES))
 	@touch $(RUN) $@
 
+# An environment beside ours, for what does not get along with it.
+define apart
+@[ -x $(@D)/bin/python ] || $(VENV)/bin/python -m venv $(@D)
+@if [ -x $(UV) ]; then $(UV) pip sync --quiet --python $(@D)/bin/python --require-hashes $<; \
+	else $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; fi
+@touch $@
+endef
+
 $(BENCH)/ready: benchmarks/requirements.lock | $(VENV)/ready
 	$(call say,"what the peers of the benchmarks need in $(BENCH)")
-	@[ -x $(BENCH)/bin/python ] || $(VENV)/bin/python -m venv $(BENCH)
-	@if [ -x $(UV) ]; then $(UV) pip sync --quiet --python $(BENCH)/bin/python --require-hashes $<; \
-	else $(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; fi
-	@touch $@
+	$(apart)
+
+# Without its environment a checker is left out, which CI does not allow.
+checkers:
+	@for ready in $(CHECKERS); do $(MAKE) --silent --no-print-directory $$ready || [ "$$CI" != true ] || exit 1; done
+
+$(CHECKERS): .venv-%/ready: requirements-%.lock | $(VENV)/ready
+	$(call say,"checkers in .venv-$*")
+	$(apart)
 
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --silent
 ifeq ($(shell command -v npm),)

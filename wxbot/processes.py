@@ -7,11 +7,12 @@ import subprocess  # nosec B404 - it starts our own command alone
 import sys
 import tempfile
 import threading
-import time
 from contextlib import suppress
 
 import structlog
 from prometheus_client import multiprocess
+
+from wxbot import reality
 
 log = structlog.get_logger()
 LEAST_LIFE_SECONDS = 10.0
@@ -24,6 +25,7 @@ class Processes:
         self.command = command
         self.sockets = sockets
         self.metrics_dir = metrics_dir
+        # nosemgrep: settings-read-elsewhere - handed on to children, not read
         self.surroundings = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics_dir}
         self.running: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self.stopping = False
@@ -35,7 +37,7 @@ class Processes:
         if not self.stopping:
             fds = [one.fileno() for one in self.sockets]
             child = subprocess.Popen(self.command, pass_fds=fds, env=self.surroundings)  # noqa: S603  # nosec B603 - our own command
-            self.running[child.pid] = (child, time.monotonic())
+            self.running[child.pid] = (child, reality.monotonic())
         self.is_starting = False
         if self.stopping:  # told to stop while it was being started
             self.stop()
@@ -69,7 +71,7 @@ class Processes:
             if self.stopping:
                 continue
             log.error("a serving process ended", status=child.returncode)
-            if child.returncode > 0 and time.monotonic() - since < LEAST_LIFE_SECONDS:
+            if child.returncode > 0 and reality.monotonic() - since < LEAST_LIFE_SECONDS:
                 self.stop()
                 return self.watch() or 1
             self.start_one()
