@@ -5,13 +5,14 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from tornado.web import HTTPError, MissingArgumentError, RequestHandler
 
 from h5 import addresses, pages
-from h5.heads import HeadAsGet
+from h5.heads import HeadAsGet, methods_of
 from h5.rates import Counted
 from models.errors import BusinessError, NotFound, NotSignedIn, OpenInWechat, TooBusy, WrongInput
 from services import people
@@ -171,6 +172,8 @@ class BaseHandler(Counted, HeadAsGet, RequestHandler):
         if isinstance(problem, NotSignedIn) and not self.in_wechat and not self.wants_json:
             problem = OpenInWechat()
         code, message = self._words(status_code, problem)
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", methods_of(self))
         if isinstance(problem, BusinessError):
             self.set_status(problem.status)
             if problem.status in {429, 503}:
@@ -214,6 +217,10 @@ class MissingHandler(BaseHandler):
     """Every address that is not ours."""
 
     acts = "page"
+
+    @property
+    def wants_json(self) -> bool:
+        return super().wants_json or self.request.path.startswith("/api/")
 
     def check_xsrf_cookie(self) -> None:
         """Nothing is changed here, so nothing can be forged."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from h5.base import BaseHandler
-from h5.heads import HeadAsGet
+from h5.heads import HeadAsGet, methods_of
 from models.errors import BusinessError, WrongInput
 from services import openapi, qr, ready, sharing
 from services.context import Context
@@ -48,6 +49,8 @@ class Plain:
     def write_error(self: RequestHandler, status_code: int, **_kwargs: object) -> None:
         """A missing file says so, and no more."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", methods_of(self))
         self.finish("not found" if status_code == 404 else "refused" if status_code < 500 else "failed")
 
     def log_exception(self: RequestHandler, kind: Any, problem: Any, trace: Any) -> None:

@@ -63,7 +63,8 @@ def document(base_url: str) -> dict[str, Any]:
         },
     }  # fmt: skip
     body = PurchaseBody.model_json_schema()
-    body["anyOf"] = [{"required": [name]} for name in ("openid", "phone", "email")]
+    known_by = ("openid", "phone", "email")
+    body["anyOf"] = [{"required": [name], "properties": {name: {"type": "string"}}} for name in known_by]
     parts = {"Purchase": body, "Answer": ANSWER, "Error": ERROR}
     return {
         "openapi": "3.1.0",

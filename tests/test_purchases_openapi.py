@@ -115,7 +115,15 @@ async def test_the_document_takes_and_refuses_the_bodies_that_we_take_and_refuse
     path = document["paths"]["/api/v1/purchases/{platform}/{order_no}"]
     asked = path["put"]["requestBody"]["content"]["application/json"]["schema"]
     assert problems(shop.body(), asked, document) == []
-    for wrong in ({"paid_fen": -1}, {"paid_fen": "1"}, {"openid": "x"}, {"extra": 1}, {"course": "A"}, {"paid_at": 1}):
+    for wrong in (
+        {"openid": None},
+        {"paid_fen": -1},
+        {"paid_fen": "1"},
+        {"openid": "x"},
+        {"extra": 1},
+        {"course": "A"},
+        {"paid_at": 1},
+    ):
         assert problems(shop.body(**wrong), asked, document), wrong
     assert document["servers"] == [{"url": site.base_url}]
 
@@ -126,3 +134,12 @@ async def test_the_document_leads_nowhere_else(site):
     text = json.dumps(await document_of(site))
     for reference in set(re.findall(r'"\$ref": "([^"]+)"', text)):
         assert at(json.loads(text), reference)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+@gen
+async def test_an_address_that_no_purchase_can_have_is_refused_as_json_too(site):
+    shop = Shop(site)
+    for order_no in ("a/b", "a" * 192, "%E6%98%9F" * 30):
+        answer = await shop.call("GET", order_no)
+        assert (answer.code, json.loads(answer.body)["code"]) == (404, "not_found"), order_no

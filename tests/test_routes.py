@@ -73,6 +73,9 @@ async def test_every_route_answers_every_method_as_designed(wide, signed_in, acc
                     what = (method, route.pattern, how, answer.status, answer.body[:300])
                     check_calm(answer, what)
                     assert fits(route, method, answer.status, **how), what
+                    if answer.status == 405:
+                        served = set(filter(None, answer.headers["Allow"].split(", ")))
+                        assert served == {name for name in KNOWN if route.serves(name)}, what
     assert signed_in or await wide.rows() == before
 
 
