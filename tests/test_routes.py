@@ -81,6 +81,7 @@ async def test_every_route_answers_every_method_as_designed(wide, signed_in, acc
 
 SAFE = {
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Server": "wxbot",
