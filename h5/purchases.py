@@ -6,7 +6,7 @@ from typing import Any
 
 from h5.addresses import household
 from h5.base import BaseHandler, signed_in
-from models.errors import AccessDenied, BusinessError
+from models.errors import AccessDenied, BusinessError, WrongInput
 from services import purchase_body, purchases
 
 
@@ -66,7 +66,9 @@ class PurchaseHandler(BaseHandler):
         self.write(asdict(await self.ctx.read(purchases.find, platform=platform, order_no=order_no)))
 
     async def delete(self, platform: str, order_no: str) -> None:
-        override = self.asked("override").strip()[:255]
+        override = self.asked("override").strip()
+        if len(override) > purchases.MOST_REASON:
+            raise WrongInput(what="override")
         where = {"platform": platform, "order_no": order_no}
         self.write(asdict(await self.ctx.transact(purchases.refund, override=override, **where)))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.purchase_body import PurchaseBody
+from services.purchases import MOST_REASON
 
 ANSWER = {
     "type": "object",
@@ -51,7 +52,7 @@ def document(base_url: str) -> dict[str, Any]:
         {"name": "platform", "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,31}$"}, **named},
         {"name": "order_no", "schema": {"type": "string", "pattern": "^[0-9A-Za-z_.\\-]{1,64}$"}, **named},
     ]
-    reason = {"name": "override", "in": "query", "schema": {"type": "string", "maxLength": 255}}
+    reason = {"name": "override", "in": "query", "schema": {"type": "string", "maxLength": MOST_REASON}}
     put = {"operationId": "putPurchase", "requestBody": {"required": True, "content": schema("Purchase")}}
     path = {
         "parameters": parameters,

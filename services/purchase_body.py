@@ -23,7 +23,7 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Openid = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{6,64}$")]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{6,20}$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s\x00-\x20\x7f]{1,64}@[^@\s\x00-\x20\x7f]{1,189}$")]
-FIRST_PAID, LAST_PAID = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+THIS_CENTURY = "^20[0-9]{2}-"
 
 
 def iso_moment(value: Any) -> Any:
@@ -37,12 +37,17 @@ def iso_moment(value: Any) -> Any:
 
 def plausible(value: datetime) -> datetime:
     """The same instant in UTC, however it was written, within what every database keeps."""
-    if not FIRST_PAID <= value < LAST_PAID:
+    if not 2000 <= value.year < 2100:
         raise ValueError("must be between 2000 and 2100")
     return value.astimezone(UTC)
 
 
-PaidAt = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(iso_moment), AfterValidator(plausible)]
+PaidAt = Annotated[
+    AwareDatetime,
+    Field(strict=False, json_schema_extra={"pattern": THIS_CENTURY}),
+    BeforeValidator(iso_moment),
+    AfterValidator(plausible),
+]
 
 
 class PurchaseBody(BaseModel):

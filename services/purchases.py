@@ -17,6 +17,7 @@ from services import access, people, signing
 from services.env import Env
 from services.purchase_body import PurchaseBody
 
+MOST_REASON = 255
 PLATFORM_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -148,7 +149,7 @@ def refund(env: Env, *, platform: str, order_no: str, override: str) -> Purchase
     Raises Waived when its planet was entered, unless `override` gives a reason (recorded).
     """
     purchase = by_number(platform, order_no)
-    refunded = {"refunded_at": env.now, "refund_override": override[:255] or None}
+    refunded = {"refunded_at": env.now, "refund_override": override or None}
     if Purchase.change_if(Purchase.id == purchase.id, Purchase.refunded_at.is_null(), **refunded):
         if grant := grant_of(purchase):
             access.take_back(env, grant, reason="refund")  # locks the right before the waiver is looked for

@@ -100,12 +100,14 @@ async def test_every_answer_is_as_the_document_says(site):
     assert await checked.call("PUT", "A3", shop.body(paid_fen=-1)) == 422
     await site.links("anna")
     assert [await checked.call(method, "A1") for method in ("GET", "DELETE")] == [200, 409]
+    assert await checked.call("DELETE", "A1", query=f"?override={'x' * 256}") == 422
+    assert (await shop.get("A1"))[1]["status"] == "granted"
     assert await checked.call("DELETE", "A1", query="?override=mistake") == 200
     assert [await checked.call(method, "A9") for method in ("GET", "DELETE")] == [404, 404]
     assert await checked.call("GET", "A1", platform="other") == 403
     shop.authorization = None
     assert [await checked.call(method, "A1") for method in ("GET", "DELETE")] == [401, 401]
-    assert len(checked.seen) == 12
+    assert len(checked.seen) == 13
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -115,16 +117,14 @@ async def test_the_document_takes_and_refuses_the_bodies_that_we_take_and_refuse
     path = document["paths"]["/api/v1/purchases/{platform}/{order_no}"]
     asked = path["put"]["requestBody"]["content"]["application/json"]["schema"]
     assert problems(shop.body(), asked, document) == []
-    for wrong in (
-        {"openid": None},
-        {"paid_fen": -1},
-        {"paid_fen": "1"},
-        {"openid": "x"},
-        {"extra": 1},
-        {"course": "A"},
-        {"paid_at": 1},
-    ):
+    wrongs = [{"openid": None}, {"paid_fen": -1}, {"paid_fen": "1"}, {"openid": "x"}, {"extra": 1}, {"course": "A"}]
+    wrongs += [{"paid_at": 1}, {"paid_at": "1999-12-31T23:00:00-05:00"}, {"paid_at": "2100-01-01T01:00:00+08:00"}]
+    for wrong in wrongs:
         assert problems(shop.body(**wrong), asked, document), wrong
+        assert (await shop.put("B1", **wrong))[0] == 422, wrong
+    for right in ({"paid_at": "2000-01-01T00:00:00+14:00"}, {"paid_at": "2099-12-31T23:59:59-12:00"}):
+        assert not problems(shop.body(**right), asked, document), right
+        assert (await shop.put(f"R{right['paid_at'][:4]}", **right))[0] == 201, right
     assert document["servers"] == [{"url": site.base_url}]
 
 

@@ -6,6 +6,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from h5.rates import BROWSERS_OF_AN_ADDRESS
+from services.database import MIGRATIONS
 from services.limits import LIMITS
 from services.qr import svg
 
