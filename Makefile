@@ -50,13 +50,14 @@ bench: $(BENCH)/ready $(DEV) peers ## every benchmark beside its peers, on a mac
 	$(call say,"benchmarks; results go into benchmarks/RESULTS.md")
 	@for one in push pages start growth; do $(VENV)/bin/python -m benchmarks.$$one || exit 1; done
 
-check: $(DEV) checkers ## lint, format, arrows between the layers, insecure patterns
+check: $(DEV) checkers ## lint, format, arrows between the layers, insecure patterns, scanners against a server
 	$(call say,"ruff check"); $(VENV)/bin/ruff check .
 	$(call say,"ruff format --check"); $(VENV)/bin/ruff format --check .
 	$(call say,"bandit"); $(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
 	$(call say,"arrows between the layers"); $(VENV)/bin/python -m pytest tests/test_layers.py
 	$(call say,"semgrep: our own rules"); if [ -x $(SEMGREP) ]; then $(SEMGREP) scan --config .semgrep.yml --error --quiet \
 		--metrics=off --disable-version-check $(PRODUCT); else $(call left_out,semgrep); fi
+	$(call say,"scanners against a server with something in it"); $(VENV)/bin/python -m tests.scan
 
 format: $(DEV) ## put every file into the one format
 	@$(VENV)/bin/ruff check --fix-only --quiet . && $(VENV)/bin/ruff format .
