@@ -83,8 +83,13 @@ def options(command: click.Command) -> list[str]:
 
 
 def test_each_dependency_has_a_reason() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = project["dependencies"] + project["optional-dependencies"]["dev"]
+    file = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, groups = file["project"], file["dependency-groups"].values()
+    asked = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["dev"],
+        *(one for group in groups for one in group),
+    ]
     told = rows(README)
     names = {re.match(r"[a-z0-9-]+", line)[0] for line in asked}
     assert not [name for name in names if len(told.get(name, [""])[0]) < LEAST_REASON]

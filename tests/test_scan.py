@@ -1,10 +1,22 @@
 """How a scanner's findings are held against the list of what is known to be no fault."""
 
+import re
+
 import pytest
 
+from tests.attack_kit import routes_of
 from tests.scan.findings import Finding, Known, judge, known
+from tests.scan.injection import asks
+from tests.scan.target import Target
 
 HOLE = Finding("wapiti", "SQL Injection: by id", "GET /me")
+TAKE_NOTHING = {
+    ("GET", "/$"),
+    ("GET", "/me/links$"),
+    ("GET", "/lecturer$"),
+    ("GET", "/me/access$"),
+    ("POST", "/oauth/sign-out$"),
+}
 KNOWN = Known("wapiti", "CSRF: no token", "POST /me/*", "its name is not known there")
 
 
@@ -28,3 +40,13 @@ def test_one_finding_is_told_once() -> None:
 
 def test_every_line_of_the_list_gives_its_reason() -> None:
     assert all(len(one.reason.split()) >= 5 for one in known())
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_sql_is_tried_at_every_door_that_takes_something(site) -> None:
+    target = Target(site.base_url, "session=x", "Basic x", "A1")
+    tried = [(ask.method, ask.path.partition("?")[0].replace("*", "")) for ask in asks(target) if "*" in ask.where]
+    for route in routes_of(site):
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            if route.asks_anything and route.serves(method) and (method, route.pattern) not in TAKE_NOTHING:
+                assert any(method == one and re.fullmatch(route.pattern, path) for one, path in tried), route.pattern

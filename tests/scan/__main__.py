@@ -11,13 +11,14 @@ from pathlib import Path
 import click
 import structlog
 
-from tests.scan import tools
+from tests.scan import injection, tools
 from tests.scan.findings import Finding, judge, known
 from tests.scan.target import Target, served
 
 SCANS: dict[str, tuple[Path, tools.Scan]] = {
     "schemathesis": (tools.SCHEMATHESIS, tools.schemathesis),
     "wapiti": (tools.WAPITI, tools.wapiti),
+    "sqlmap": (injection.SQLMAP, injection.sqlmap),
 }
 
 
@@ -26,7 +27,7 @@ async def scan(chosen: list[str]) -> list[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         async with served(Path(folder)) as target:
             found = await asyncio.gather(*(timed(name, target) for name in chosen))
-    return [finding for findings in found for finding in findings]
+            return [finding for findings in [*found, target.faults()] for finding in findings]
 
 
 async def timed(name: str, target: Target) -> list[Finding]:
