@@ -75,22 +75,20 @@ GOOD = {
         "await self.ctx.read(links.offer, slug=slug)", "from peewee import PeeweeException", "facts.get('id')",
     ],
 }  # fmt: skip
-FOLDER = "h5"  # every rule holds there
-
 Found = set[tuple[str, str]]
 
 
-@pytest.fixture(scope="module")
-def find() -> Callable[[Path], Found]:
-    """`find(folder)`: (rule, file) of all that our rules find below it."""
+@pytest.fixture
+def find(tmp_path: Path) -> Callable[[], Found]:
+    """`find()`: (rule, file) of all that our rules find in the test's folder."""
     if not SEMGREP.exists():
         pytest.skip("semgrep is not installed: `make check` brings it")
 
-    def run(folder: Path) -> set[tuple[str, str]]:
+    def run() -> Found:
         command = [SEMGREP, "scan", "--config", ROOT / ".semgrep.yml", "--json", "--quiet", "--metrics=off"]
         command += ["--disable-version-check", "--no-git-ignore", "."]
-        settings = os.environ | {"SEMGREP_SETTINGS_FILE": str(folder / "settings.yml")}
-        done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, check=True, timeout=300)
+        settings = os.environ | {"SEMGREP_SETTINGS_FILE": str(tmp_path / "settings.yml")}
+        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, check=True, timeout=300)
         told = json.loads(done.stdout)
         assert not told["errors"]
         return {(one["check_id"].rpartition(".")[2], one["path"]) for one in told["results"]}
@@ -98,31 +96,32 @@ def find() -> Callable[[Path], Found]:
     return run
 
 
-@pytest.fixture(scope="module")
-def found(find: Callable[[Path], Found], tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """What the rules find in all examples and in wechatpy, looked for once."""
-    folder = tmp_path_factory.mktemp("examples")
-    for kind, examples in (("bad", BAD), ("good", GOOD)):
-        for rule, texts in examples.items():
-            for number, text in enumerate(texts):
-                place = folder / FOLDER / kind / rule / f"{number}.py"
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(f"{text}\n", encoding="utf-8")
-    shutil.copytree(Path(wechatpy.__file__).parent, folder / "wechatpy", ignore=shutil.ignore_patterns("*.pyc"))
-    return find(folder)
+def write(folder: Path, examples: dict[str, list[str]]) -> Found:
+    """Each example as a file; (rule, file) of each."""
+    written: Found = set()
+    for rule, texts in examples.items():
+        for number, text in enumerate(texts):
+            place = folder / rule / f"{number}.py"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(f"{text}\n", encoding="utf-8")
+            written.add((rule, str(place)))
+    return written
 
 
-@pytest.mark.parametrize("rule", BAD)
-def test_each_rule_finds_what_it_forbids_and_leaves_the_right_way_alone(found: Found, rule: str) -> None:
-    wanted = {f"{FOLDER}/bad/{rule}/{number}.py" for number in range(len(BAD[rule]))}
-    mine = {path for name, path in found if name == rule}
-    assert wanted - mine == set(), "not found"
-    assert {path for path in mine if path.startswith(f"{FOLDER}/good/{rule}/")} == set()
+def test_each_rule_finds_what_it_forbids_and_leaves_the_right_way_alone(find, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bad, good = write(Path("h5/bad"), BAD), write(Path("h5/good"), GOOD)  # every rule holds in h5
+    found = find()
+    assert bad - found == set(), "not found"
+    assert good & found == set(), "found without reason"
 
 
-def test_the_comparisons_of_wechatpy_are_found(found: Found) -> None:
-    places = {path for name, path in found if name == "secret-compared-by-letter" and path.startswith("wechatpy/")}
-    assert {"wechatpy/crypto/__init__.py", "wechatpy/utils.py"} <= places
+def test_the_comparisons_of_wechatpy_are_found(find, tmp_path: Path) -> None:
+    for file in ("crypto/__init__.py", "utils.py"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(Path(wechatpy.__file__).parent / file, tmp_path / file)
+    places = {path for name, path in find() if name == "secret-compared-by-letter"}
+    assert places == {"crypto/__init__.py", "utils.py"}
 
 
 def test_every_rule_has_its_examples() -> None:
