@@ -42,7 +42,7 @@ test: $(DEV) peers ## run every test this machine can run; ARGS="--databases=sql
 	$(call say,"tests; what is left out is told at the end")
 	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(ARGS)
 
-soak: $(DEV) peers ## every round of the races, kills and fuzzes of which `make test` runs a sample; takes hours
+soak: $(DEV) peers ## every round of the races, kills and fuzzes of which `make test` runs a sample; an hour or two
 	$(call say,"soak: all rounds")
 	@$(VENV)/bin/python -m pytest --soak -m soak $(ARGS)
 

@@ -2,6 +2,11 @@
 
 from tests.guards import Guard, Gutted
 
+RATES, LIMITED = "h5/rates.py", "test_rates.py::test_every_page_and_form_counts_against_its_limit_and_no_other"
+NEWS, FORGED = (
+    "clients/planets/partner_events.py",
+    "test_attacks_events.py::test_no_forged_event_is_kept_and_all_are_refused_alike",
+)
 BASE, SHAKE, CRYPTO = "h5/base.py", "services/handshake.py", "clients/wechat_crypto.py"
 PARTNER, PEER, SHARED, CONFIG = (
     "clients/planets/partner.py", "clients/http.py", "clients/shared_value.py", "services/config.py"
@@ -11,12 +16,13 @@ PAGES = [
     Guard("wxbot/server.py", "xsrf_cookies=True", "xsrf_cookies=False",
           "test_routes.py::test_no_form_works_without_its_token"),
     Guard("services/limits.py", "if count > limit.most * self.factor * times:", "if False:",
-          "test_owners.py::test_each_kind_of_request_has_its_limit_and_says_when_to_come_back"),
-    Guard(BASE, 'await self.ctx.limits.check(name, f"p{self.person.id}")', 'await self.ctx.limits.check(name, "p")',
-          "test_owners.py::test_each_kind_of_request_has_its_limit_and_says_when_to_come_back"),
-    Guard(BASE, 'await self.ctx.limits.check(name, f"all{addresses.household(self.ip)}", times=BROWSERS_OF_AN_ADDRESS)',
-          "pass", "test_attacks_limits.py::test_making_up_browsers_does_not_escape_the_limit"),
-    Guard(BASE, 'await self.ctx.limits.check(name, f"b{browser[:16]}")', "pass",
+          LIMITED),
+    Guard(RATES, 'await self.ctx.limits.check(name, f"p{self.person.id}")', 'await self.ctx.limits.check(name, "p")',
+          LIMITED),
+    Guard(RATES, 'await self.ctx.limits.check(name, f"all{addresses.household(self.ip)}", times=BROWSERS_OF_AN_ADDRESS)'
+          , "pass", "test_attacks_limits.py::test_making_up_browsers_does_not_escape_the_limit"),
+    Guard(RATES, "await self.limit(self.looks if self.request.method in LOOKS else self.acts)", "pass", LIMITED),
+    Guard(RATES, 'await self.ctx.limits.check(name, f"b{browser[:16]}")', "pass",
           "test_sign_in.py::test_too_many_sign_ins_are_told_when_to_come_back"),
     Guard("h5/addresses.py", "if before is None or not is_one_of(asks, proxies):", "if before is None:",
           "test_attacks_limits.py::test_a_made_up_address_does_not_escape_the_limit"),
@@ -38,7 +44,7 @@ PAGES = [
           "test_sign_in.py::test_linking_gives_the_session_a_new_secret"),
     Guard("h5/purchases.py", "            raise AccessDenied\n", "            pass\n",
           "test_purchases_api.py::test_without_the_right_key_nothing_is_told_and_nothing_happens"),
-    Guard("h5/purchases.py", '            await self.ctx.limits.check("api_key", who)\n', "",
+    Guard("h5/purchases.py", '            await self.ctx.limits.check("api_key", f"ip{household(self.ip)}")\n', "",
           "test_purchases_api.py::test_guesses_are_limited_and_do_not_use_up_what_the_platform_may_ask"),
     Gutted("h5/courses.py", "check_right", "None",
            "test_purchases_api.py::test_a_refund_at_the_platform_ends_the_right_and_the_membership"),
@@ -145,4 +151,23 @@ STARTS = [
     Gutted("wxbot/__main__.py", "check_tables", "None", "test_commands.py"),
 ]  # fmt: skip
 
-DOORS = [*PAGES, *WAY_BACK, *PUSH, *STARTS]
+OUT_OF_SHAPE = "test_attacks_events.py::test_what_is_signed_but_not_of_the_contract_is_refused_and_not_kept"
+EVENTS = [
+    Guard(NEWS, "        if not self._is_signed(", "        if False and not self._is_signed(", FORGED),
+    Guard(NEWS, "        if not -WINDOW_SECONDS <= now - int(timestamp) <= WINDOW_SECONDS:", "        if False:",
+          "test_attacks_events.py::test_an_event_counts_for_five_minutes_both_ways"),
+    Guard(NEWS, "if any(len(values) != 1 for values in found):", "if any(not values for values in found):",
+          "test_attacks_events.py::test_a_header_that_stands_twice_is_refused"),
+    Guard(NEWS, 'EVENT_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")', 'EVENT_ID = re.compile(r"[0-9A-Za-z._-]{1,128}")',
+          "test_attacks_events.py::test_what_is_signed_cannot_be_cut_into_other_parts"),
+    Guard(NEWS, 'if one.startswith("v1,")', "", FORGED),
+    Guard(NEWS, "if len(found) != len(pairs):", "if False:", OUT_OF_SHAPE),
+    Guard(NEWS, "if not 2000 <= found.year < 2200:", "if False:", OUT_OF_SHAPE),
+    Gutted(NEWS, "check_named", "self", OUT_OF_SHAPE),
+    Guard("h5/webhooks.py", "if len(self.request.body) > BODY_MOST:", "if False:",
+          "test_attacks_events.py::test_more_than_64_kib_is_too_large_and_exactly_that_is_read"),
+    Gutted(CONFIG, "check_webhook_secrets", "value",
+           "test_settings.py::test_a_webhook_secret_has_the_form_of_the_standard"),
+]  # fmt: skip
+
+DOORS = [*PAGES, *WAY_BACK, *PUSH, *EVENTS, *STARTS]

@@ -87,7 +87,7 @@ AWAY = "postgresql://u:pass-word@127.0.0.1:1/x"
     ("changes", "part", "words"),
     [
         ({"database_url": AWAY}, "database", "refused"),
-        ({"database_url": "sqlite:///empty.db"}, "database", "3 migrations are missing: run `wxbot migrate`"),
+        ({"database_url": "sqlite:///empty.db"}, "database", " migrations are missing: run `wxbot migrate`"),
         ({"redis_url": "redis://127.0.0.1:1"}, "redis", "Connect"),
         ({"wechat_app_secret": "a-wrong-secret"}, "wechat", "401"),
         ({"wechat_api_url": "http://127.0.0.1:1"}, "wechat", "wechat"),

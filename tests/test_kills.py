@@ -14,9 +14,9 @@ from services.env import Env
 from tests.attack_kit import Answer, ask, post, session
 from tests.departures import departs
 from tests.dying import Mortal, links_of
+from tests.race_kit import hands_over
 from tests.shop import Shop
 from tests.site import Site
-from tests.test_races import attempt_of
 from wxbot.unlinking import UNLINK
 
 pytestmark = pytest.mark.soak
@@ -98,7 +98,8 @@ async def is_linked(site: Site, name: str) -> None:
     await site.buys(name, order_no=name)
     account = site.box.planet.account_of(site.phone(name).person)
     who = {"member_uid": account.uid, "display_name": name}
-    await site.ctx.transact(links.complete, attempt_id=await attempt_of(site, name), **who)
+    attempt_id, _ = await site.ctx.transact(hands_over, person_id=await site.person_id(name))
+    await site.ctx.transact(links.complete, attempt_id=attempt_id, **who)
 
 
 def was_asked(env: Env, *, openid: str) -> None:
