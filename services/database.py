@@ -31,6 +31,7 @@ COLLATION = "utf8mb4_nopad_bin"  # the default one takes oUSER1 and ouser1 for t
 LOCK_NAME = 7_719_451
 SOCKET_LIMITS = {"read_timeout", "write_timeout"}
 A_DAY = 86_400
+OUT_AT_ONCE = 2  # calls that each thread has or will have next: as many answers at most come in one turn of the loop
 BUSY = "another `wxbot migrate` is at work on this database: wait for its end, then run this again"
 log = structlog.get_logger()
 retried = Counter("wxbot_database_retries", "transactions run again", ["why"])
@@ -145,8 +146,10 @@ class DatabaseThreads:
         self.queue = queue
         self.inside = 0
         self.is_sqlite = isinstance(db, Sqlite)
-        self.readers = ThreadPoolExecutor(max(1, threads // 2 if self.is_sqlite else threads), "rows")
+        number = max(1, threads // 2 if self.is_sqlite else threads)
+        self.readers = ThreadPoolExecutor(number, "rows")
         self.writers = ThreadPoolExecutor(1, "writer") if self.is_sqlite else self.readers
+        self.out = {self.writers: asyncio.Semaphore(OUT_AT_ONCE), self.readers: asyncio.Semaphore(OUT_AT_ONCE * number)}
         self.connections: list[Any] = []
         self.lock = threading.Lock()
         bound.initialize(db)
@@ -165,7 +168,8 @@ class DatabaseThreads:
         self.inside += 1
         waiting.set(self.inside)
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, self._repeat, how, call)
+            async with self.out[pool]:
+                return await asyncio.get_running_loop().run_in_executor(pool, self._repeat, how, call)
         finally:
             self.inside -= 1
             waiting.set(self.inside)

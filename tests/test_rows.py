@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
+from collections import Counter
 
 import pytest
 from prometheus_client import REGISTRY
@@ -55,6 +57,32 @@ async def test_a_full_queue_refuses_at_once_and_the_loop_goes_on(threads):
     go.set()
     assert await asyncio.gather(*waiting) == [True] * 3
     assert await threads.read(Person.select().count) == 0
+
+
+@pytest.fixture
+def wide(database_url):
+    """Two threads, and room for a crowd."""
+    made = DatabaseThreads(database.connect(database_url), threads=2, queue=100)
+    yield made
+    made.close()
+
+
+@gen
+async def test_a_crowd_of_calls_brings_few_answers_in_one_turn_of_the_loop(wide):
+    """A loop that handles them all at once would stand still for everybody else meanwhile."""
+    turn, answered_in = 0, []
+
+    async def ask() -> None:
+        await wide.read(lambda: None)
+        answered_in.append(turn)
+
+    crowd = [asyncio.ensure_future(ask()) for _ in range(40)]
+    while not all(one.done() for one in crowd):
+        turn += 1
+        time.sleep(0.005)  # noqa: ASYNC251 - a loop that is busy, so that all answers could gather
+        await asyncio.sleep(0)
+    most = max(Counter(answered_in).values())
+    assert most <= wide.readers._max_workers * database.OUT_AT_ONCE < 40
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
