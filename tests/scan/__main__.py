@@ -54,7 +54,8 @@ def main(names: tuple[str, ...]) -> None:
         lines, is_clean = judge(asyncio.run(scan(chosen)), known(), set(chosen))
     except (tools.ScanFailed, AssertionError) as problem:
         raise click.ClickException(str(problem)) from None
-    click.echo("\n".join(lines))
+    for line in lines:
+        click.echo(line)
     sys.exit(not is_clean)
 
 

@@ -14,6 +14,7 @@ AT_ONCE = 2
 TOKEN = "ab12" * 8
 BROWSER = "cd34" * 16
 CLEAN = "all tested parameters do not appear to be injectable"
+HELD = "does not seem to be injectable"
 FOUND = "identified the following injection point"
 BODY = {
     "course": "infosec-workplace*", "openid": "oNobodyKnowsThisOne*", "phone": "13800000000*", "email": "a@b.example*",
@@ -32,9 +33,9 @@ class Ask:
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
-    def where(self) -> str:
-        """All that may hold a mark."""
-        return f"{self.path} {self.data} {self.cookies}"
+    def marks(self) -> int:
+        """How many places are to be tried."""
+        return " ".join([self.path, self.data, self.cookies, *self.headers.values()]).count("*")
 
 
 def form(**fields: str) -> str:
@@ -42,31 +43,35 @@ def form(**fields: str) -> str:
     return "&".join(f"{name}={value}" for name, value in {"_xsrf": TOKEN, **fields}.items())
 
 
+PAGES = [
+    "/courses/x*", "/courses/infosec-workplace/lessons/1*", "/courses/x*/planet", "/planets/x*",
+    "/me/links/1*/unlink", "/links/attempts/1*", "/claims/aaaaaaaaaaaaaaaa*",
+    "/lecturer/invites/0123456789abcdef0123456789abcdef*",
+    "/qr.svg?to=/courses/x*", "/wx/share?path=/courses/x*",
+    "/oauth/callback?state=0123456789abcdef0123456789abcdef*&code=x*",
+    "/links/callback/partner*?state=0123456789abcdef0123456789abcdef*&code=x*&iss=x*&error=x*",
+]  # fmt: skip
+FORMS = [
+    ("/oauth/start", form(target="me*")), ("/courses/infosec-workplace/planet", form(waiver="2026-11*")),
+    ("/lecturer/pairings/1*", form(action="pause*")), ("/me/links/99*/unlink", form()),
+    ("/claims/aaaaaaaaaaaaaaaa*", form()), ("/lecturer/invites/0123456789abcdef0123456789abcdef*", form()),
+]  # fmt: skip
+EVENT = {"webhook-id": "evt_1*", "webhook-timestamp": "1795600000*", "webhook-signature": "v1,eA==*"}
+
+
 def asks(target: Target) -> list[Ask]:
     """Every door that takes something of the visitor's."""
     signed_in = f"{target.cookie}; browser={BROWSER}; _xsrf={TOKEN}"
-    key = {"Authorization": target.authorization, "Content-Type": "application/json"}
-    gets = [
-        "/courses/x*", "/courses/infosec-workplace/lessons/1*", "/courses/x*/planet", "/planets/x*",
-        "/me/links/1*/unlink", "/links/attempts/1*", "/claims/aaaaaaaaaaaaaaaa*",
-        "/lecturer/invites/0123456789abcdef0123456789abcdef*",
-        "/qr.svg?to=/courses/x*", "/wx/share?path=/courses/x*",
-        "/oauth/callback?state=0123456789abcdef0123456789abcdef*&code=x*",
-        "/links/callback/partner*?state=0123456789abcdef0123456789abcdef*&code=x*&iss=x*&error=x*",
-    ]  # fmt: skip
-    posts = [
-        ("/oauth/start", form(target="me*")), ("/courses/infosec-workplace/planet", form(waiver="2026-11*")),
-        ("/lecturer/pairings/1*", form(action="pause*")), ("/me/links/99*/unlink", form()),
-        ("/claims/aaaaaaaaaaaaaaaa*", form()), ("/lecturer/invites/0123456789abcdef0123456789abcdef*", form()),
-    ]  # fmt: skip
-    where = f"/api/v1/purchases/yiling*/{target.order_no}*"
+    where, json_type = f"/api/v1/purchases/yiling*/{target.order_no}*", {"Content-Type": "application/json"}
+    key = json_type | {"Authorization": target.authorization}
     return [
-        Ask("GET", "/me", cookies=f"session={target.cookie.partition('=')[2]}*; browser={BROWSER}*; _xsrf={TOKEN}*"),
-        *(Ask("GET", path, cookies=signed_in) for path in gets),
-        *(Ask("POST", path, data, signed_in) for path, data in posts),
+        Ask("GET", "/me", cookies=f"{target.cookie}*; browser={BROWSER}*; _xsrf={TOKEN}*"),
+        *(Ask("GET", path, cookies=signed_in) for path in PAGES),
+        *(Ask("POST", path, data, signed_in) for path, data in FORMS),
         Ask("GET", where, headers=key),
         Ask("DELETE", f"{where}?override=x*", headers=key),
-        Ask("PUT", f"/api/v1/purchases/yiling/{target.order_no}", json.dumps(BODY), headers=key),
+        Ask("PUT", where.replace("*", ""), json.dumps(BODY), headers=key),
+        Ask("POST", "/planets/partner*/events", "{}", headers=json_type | EVENT),
     ]
 
 
@@ -93,6 +98,6 @@ async def attack(target: Target, ask: Ask, folder: Path, number: int) -> list[Fi
     said = await run(folder, *command)
     if FOUND in said:
         return [Finding("sqlmap", "SQL injection", f"{ask.method} {ask.path}")]
-    if CLEAN not in said:
+    if CLEAN not in said or said.count(HELD) < ask.marks:
         raise ScanFailed(f"sqlmap did not try {ask.method} {ask.path}: {said[-1500:]}")
     return []
