@@ -147,7 +147,7 @@ LINKING = [
           "test_twice_and_late.py::test_a_year_that_ends_while_he_is_at_the_planet_is_not_given_again"),
     Guard("services/memberships.py", "active = (Link.id == link_id, Link.unlinked_at.is_null())",
           "active = (Link.id == link_id,)",
-          BESIDE, RACED),
+          "test_twice_and_late.py::test_a_link_that_has_ended_is_held_by_nobody"),
     Guard("services/memberships.py", "mine = (Membership.id == membership.id, Membership.revoked_at.is_null())",
           "mine = (Membership.id == membership.id,)", "test_twice_and_late.py::test_a_membership_ends_once"),
     Guard("services/memberships.py", "(Membership.id == membership_id, Membership.version == version)",

@@ -10,7 +10,7 @@ from models.audit import AuditEntry
 from models.catalogue import CoursePlanet, Lecturer
 from models.delivery import ChatNotice, JobLease, OutboxItem
 from models.errors import Declined, RemoteAway
-from models.links import LinkAttempt, Membership, RefundWaiver
+from models.links import Link, LinkAttempt, Membership, RefundWaiver
 from services import access, jobs, lecturers, links, memberships, outbox, people, questions
 from services.env import Env
 from tests.site import Site
@@ -31,6 +31,19 @@ async def linked(site: Site) -> int:
 async def one(site: Site, row: type) -> object:
     """The only row of a kind."""
     return await site.ctx.read(lambda _env: row.select().get())
+
+
+@gen
+async def test_a_link_that_has_ended_is_held_by_nobody(site):
+    await linked(site)
+    link = await one(site, Link)
+    hold = {"link_id": link.id, "display_name": "another"}
+    assert await site.ctx.transact(lambda _env: memberships.hold_link(**hold)) is True
+    whose = {"person_id": link.person_id, "who": "test", "reason": "test"}
+    await site.ctx.transact(links.unlink, link_id=link.id, **whose)
+    before = await site.rows()
+    assert await site.ctx.transact(lambda _env: memberships.hold_link(**hold)) is False
+    assert await site.rows() == before
 
 
 @gen
