@@ -22,6 +22,7 @@ from benchmarks.push.letters import script as push_script
 from models.base import database as bound
 from models.catalogue import Course, Lecturer, Lesson, Price
 from services import catalogue
+from services.database import set_limits
 from tests.databases import create_database
 from tests.servers import PostgreSQL
 
@@ -47,8 +48,11 @@ STAMP = "(SELECT MIN(created_at) FROM identity)"
 
 def grow(courses: int, rights: int) -> None:
     """Fill the bound database up to so many courses and rights; the rights are other people's."""
-    numbers = NUMBERS[isinstance(bound.obj, SqliteDatabase)]
+    is_sqlite = isinstance(bound.obj, SqliteDatabase)
+    numbers = NUMBERS[is_sqlite]
     with bound.connection_context(), bound.atomic():
+        if not is_sqlite:
+            set_limits(bound.obj, statement_timeout=0)  # a page's limit is not for a million rows
         add_courses(courses - Course.select().count())
         base = bound.execute_sql("SELECT MAX(id) FROM person").fetchone()[0]
         people = numbers.format(most=rights // RIGHTS_EACH)
