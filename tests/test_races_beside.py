@@ -142,7 +142,7 @@ async def test_of_two_things_at_once_one_comes_wholly_before_the_other(arena, ro
     pair, wrong = BESIDE[what]
     for number in range(rounds(1, soak=200)):
         await race(arena, await at_once(pair)(arena, number))
-    assert await wrong(arena) == []
+        assert await wrong(arena) == [], f"round {number}"
     assert await arena.broken() == []
 
 

@@ -90,6 +90,14 @@ async def test_an_older_confirmation_hides_no_newer_one(site):
 
 
 @gen
+async def test_an_old_no_is_none_to_what_is_wanted_now(site):
+    mine = await linked(site)
+    await site.ctx.transact(lambda _env: Membership.update(version=2).execute())
+    await site.ctx.transact(memberships.note_refused, membership_id=mine, version=1, code="late")
+    assert (await one(site, Membership)).refused_code is None
+
+
+@gen
 async def test_the_person_is_told_of_the_first_confirmation_only(site):
     mine = await linked(site)
     await site.ctx.transact(lambda _env: Membership.update(version=2).execute())

@@ -92,6 +92,17 @@ async def test_force_is_used_only_when_the_very_refused_token_comes_again_and_ha
         assert here.fake.fetches == 3, "the forced one is good"
 
 
+@pytest.mark.gen_test
+async def test_a_token_that_is_refused_all_day_is_forced_twenty_times() -> None:
+    async with account() as here:
+        here.fake.refuse_all = 40001
+        for _ in range(25):
+            here.clock.now += 120
+            with pytest.raises((TokenRefused, RemoteDown)):
+                await here.client.check()
+    assert here.fake.forced == 20
+
+
 def test_forced_refreshes_stay_below_the_days_twenty() -> None:
     held = Held("x", 0, forced=tuple(float(hour * 3600) for hour in range(20)))
     assert not held.may_force(20 * 3600.0)
