@@ -56,7 +56,11 @@ class Departure:
 async def departs(site: Site, name: str = "anna", *, course: str = COURSE, cookies: Any = None) -> Departure:
     """Somebody with the course has agreed, and is sent to the planet."""
     jar = dict(cookies or await session(site, name))
-    answer = await post(site, f"/courses/{course}/planet", jar, {"waiver": site.waiver})
+    return departed(site, name, jar, await post(site, f"/courses/{course}/planet", jar, {"waiver": site.waiver}))
+
+
+def departed(site: Site, name: str, jar: dict[str, str], answer: Answer) -> Departure:
+    """Where somebody stands after the answer that sent him on."""
     to = answer.headers["Location"]
     return Departure(site, name, jar | given_cookies(answer), dict(parse_qsl(urlsplit(to).query)) | {"to": to})
 

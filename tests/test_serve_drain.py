@@ -195,8 +195,9 @@ def listening(place: Place) -> Iterator[socket.socket]:
         yield made
 
 
+@pytest.mark.soak
 @SHARED
-@gen
+@pytest.mark.gen_test(timeout=900)
 async def test_a_rolling_restart_of_two_servers_on_one_address_loses_nothing(
     site, running: Callable[..., Running], place, listening, redis_url, beside_sandbox, rounds
 ):
