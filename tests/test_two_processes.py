@@ -19,6 +19,7 @@ from services.limits import LIMITS
 from tests.attack_kit import Answer, ask, post, session
 from tests.chat_kit import pushes_to, said
 from tests.departures import departs
+from tests.event_kit import kept, tells
 from tests.serving import Place
 from tests.site import COURSE, Site
 from tests.test_chat_once import asked_to_unlink, unlinked_once
@@ -118,6 +119,14 @@ async def test_one_way_back_from_the_planet_to_both_at_once_makes_one_link_and_s
     assert {one.status for one in shown} == {200} and len({one.body for one in shown}) == 1
     assert [one.status for one in site.box.planet.memberships("g1")] == ["active"]
     assert await site.broken() == []
+
+
+@either
+async def test_one_event_of_the_planet_that_comes_to_both_at_once_is_kept_once(doors):
+    answers = await at_once(doors, tells)
+    assert {(one.status, one.body) for one in answers} == {(204, b"")}
+    assert [row.kind for row in await kept(doors[0])] == ["purchased"]
+    assert await doors[0].broken() == []
 
 
 @one_server
