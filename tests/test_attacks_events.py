@@ -1,10 +1,13 @@
 """Events that the planet did not send, or not now, or not like this: one refusal for all, and nothing is kept."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
 
-from tests.attack_kit import ask, raw
+from tests.attack_kit import ask, raw, watched
 from tests.event_kit import DATA, EVENT, EVENTS, ID, body_of, kept, signed, tells
 from tests.site import WEBHOOK_SECRET
 
@@ -79,6 +82,48 @@ async def test_no_forged_event_is_kept_and_all_are_refused_alike(roomy):
     assert len(await refusals(site, calls)) == 1, "nobody learns what was wrong"
     assert await site.every_row() == before
     assert (await tells(site)).status == 204, "the true one is as good as ever"
+
+
+LAXER = {"time: float", "time: plus", "signature: one letter more", "signature: very many"}
+
+
+def the_reference_takes(headers: dict[str, str]) -> bool:
+    """Whether the library standardwebhooks believes it; a malformed signature makes it raise a ValueError."""
+    try:
+        Webhook(WEBHOOK_SECRET).verify(body_of(), {name.replace("_", "-"): one for name, one in headers.items()})
+    except (WebhookVerificationError, ValueError):
+        return False
+    return True
+
+
+@gen
+async def test_what_the_reference_library_refuses_we_refuse_and_where_it_is_laxer_is_known(roomy):
+    site = roomy
+    site.clock.moment = datetime.now(UTC)  # the time that the library reads
+    taken = {what for what, headers in forged_headers(site).items() if the_reference_takes(headers)}
+    assert the_reference_takes(signed(site, body_of()))
+    assert taken == LAXER
+    for late, is_taken in ((-290, True), (290, True), (-310, False), (310, False)):
+        headers = signed(site, body_of(), event_id=f"msg_{late}".replace("-", "m"), late=late)
+        answer = await ask(site, EVENTS, "POST", body=body_of(), **headers)
+        assert (answer.status == 204, the_reference_takes(headers)) == (is_taken, is_taken), late
+
+
+@gen
+async def test_no_secret_no_signature_and_nobody_stands_in_the_log_of_events(roomy):
+    site, body = roomy, body_of()
+    before = await site.every_row()
+    with watched("debug") as lines:
+        for headers in forged_headers(site).values():
+            assert (await ask(site, EVENTS, "POST", body=body, **headers)).status == 401
+        assert (await tells(site, body[:-1])).status == 400
+        assert await site.every_row() == before
+        assert (await tells(site)).status == 204
+    text, signature = lines.getvalue(), signed(site, body)["webhook_signature"].removeprefix("v1,")
+    assert text.count("PlanetEventHandler") > 40, "they were logged"
+    told = {WEBHOOK_SECRET, WEBHOOK_SECRET.removeprefix("whsec_"), OTHER_SECRET, signature, ID}
+    told |= {DATA["member_uid"], DATA["order_ref"]}
+    assert not {one for one in told if one in text}
 
 
 @gen
