@@ -4,7 +4,7 @@ What is sent is rightly signed and sealed as often as not, so that the search ge
 """
 
 import json
-from time import perf_counter
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tornado.ioloop import IOLoop
 
-from tests.attack_kit import Answer, raw, watched
+from tests.attack_kit import SLOW_SECONDS, Answer, raw, watched
 from tests.event_kit import DATA, EVENT, EVENTS, signed
 from tests.pushes import AES_KEY, APP_ID, TEXT, TOKEN, encrypt, envelope, sealed_query
 from tests.site import Site
 
 pytestmark = pytest.mark.soak
-SECONDS = 2.0
+TRIES = 3
 ACCOUNT = {"wechat_token": TOKEN, "wechat_app_id": APP_ID, "wechat_aes_keys": [AES_KEY]}
 WORDS = [
     "xml", "ToUserName", "FromUserName", "CreateTime", "MsgType", "MsgId", "Content", "Event", "EventKey", "Encrypt",
@@ -97,12 +97,19 @@ class Fuzz:
         head = [f"POST {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in lines.items())]
         return self.loop.run_sync(lambda: raw(self.site, "\r\n".join([*head, "", ""]).encode("latin1") + body))
 
+    def in_time(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """An answer that did not take long: a machine that stood still is asked again, a slow input is always slow."""
+        for _ in range(TRIES):
+            with suppress(TimeoutError):
+                answer = self.ask(path, body, headers)
+                if answer.seconds < SLOW_SECONDS:
+                    return answer
+        raise AssertionError((path, body, "was slow each time"))
+
     def send(self, path: str, body: bytes, headers: dict[str, str], taken: set[int], refused: set[int]) -> None:
         """It is answered in time with one of these; a refusal changes no row."""
         before = self.rows()
-        begun = perf_counter()
-        answer = self.ask(path, body, headers)
-        assert perf_counter() - begun < SECONDS
+        answer = self.in_time(path, body, headers)
         assert answer.status in taken | refused, (answer, path, body)
         if answer.status in refused:
             self.refused += 1
