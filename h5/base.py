@@ -74,6 +74,7 @@ class BaseHandler(Counted, HeadAsGet, RequestHandler):
         self.ctx.in_flight += 1
         self.rid = self.ctx.new_code(64)
         structlog.contextvars.bind_contextvars(rid=self.rid)
+        await self.ctx.turns.mine()
         await self.ctx.clock.refresh()
         token = self.get_cookie(self.cookie("session"))
         if token:

@@ -14,6 +14,7 @@ from services.config import Config
 from services.database import DatabaseThreads
 from services.env import Clock, Env
 from services.limits import Limits
+from services.turns import Turns
 
 Result = TypeVar("Result")
 
@@ -30,6 +31,7 @@ class Context:
     wechat: WeChat
     planets: Mapping[str, PlanetProvider]
     limits: Limits
+    turns: Turns
     catalogue: CatalogueMemory
     process_id: str
     peers: Sequence[Peer] = ()

@@ -19,6 +19,7 @@ from pymysql.constants import CLIENT
 
 from models.base import database as bound
 from models.errors import RowsAway, TooBusy
+from services.turns import Turns
 
 MIGRATIONS = Path(__file__).parent.parent / "models" / "migrations"
 TRIES = {"deadlock": 4, "gone": 4, "locked": 2, "slow": 1}  # the last two have kept a thread for 5 to 20 s each time
@@ -31,7 +32,6 @@ COLLATION = "utf8mb4_nopad_bin"  # the default one takes oUSER1 and ouser1 for t
 LOCK_NAME = 7_719_451
 SOCKET_LIMITS = {"read_timeout", "write_timeout"}
 A_DAY = 86_400
-OUT_AT_ONCE = 2  # calls that each thread has or will have next: as many answers at most come in one turn of the loop
 BUSY = "another `wxbot migrate` is at work on this database: wait for its end, then run this again"
 log = structlog.get_logger()
 retried = Counter("wxbot_database_retries", "transactions run again", ["why"])
@@ -141,7 +141,7 @@ class DatabaseThreads:
     SQLite gets readers and a single writer of their own: readers then never wait for a write lock.
     """
 
-    def __init__(self, db: Database, *, threads: int, queue: int) -> None:
+    def __init__(self, db: Database, *, threads: int, queue: int, turns: Turns) -> None:
         self.db = db
         self.queue = queue
         self.inside = 0
@@ -149,7 +149,7 @@ class DatabaseThreads:
         number = max(1, threads // 2 if self.is_sqlite else threads)
         self.readers = ThreadPoolExecutor(number, "rows")
         self.writers = ThreadPoolExecutor(1, "writer") if self.is_sqlite else self.readers
-        self.out = {self.writers: asyncio.Semaphore(OUT_AT_ONCE), self.readers: asyncio.Semaphore(OUT_AT_ONCE * number)}
+        self.turns = turns
         self.connections: list[Any] = []
         self.lock = threading.Lock()
         bound.initialize(db)
@@ -168,8 +168,9 @@ class DatabaseThreads:
         self.inside += 1
         waiting.set(self.inside)
         try:
-            async with self.out[pool]:
-                return await asyncio.get_running_loop().run_in_executor(pool, self._repeat, how, call)
+            found = await asyncio.get_running_loop().run_in_executor(pool, self._repeat, how, call)
+            await self.turns.mine()
+            return found
         finally:
             self.inside -= 1
             waiting.set(self.inside)

@@ -19,6 +19,7 @@ from tornado.web import Application
 from wechatpy.crypto import WeChatCrypto
 
 from clients.wechat_crypto import PushCodec
+from services.turns import Turns
 from wxbot.callback import PushDoor
 from wxbot.delegate import PUSH_PATH, PushSite
 from wxbot.quick_http import QuickServer
@@ -178,7 +179,7 @@ async def serving(
     door_timing = {name: timing.pop(name) for name in ("answer_within",) if name in timing}
     door = PushDoor(codec or new_codec(), talk, lambda: NOW, **door_timing)
     application = Application(list(routes), log_function=lambda handler: None)
-    idle = {"quick_path": PUSH_PATH, "idle_seconds": timing.pop("idle_seconds", 60)}
+    idle = {"quick_path": PUSH_PATH, "idle_seconds": timing.pop("idle_seconds", 60), "turns": Turns(4)}
     server = QuickServer(PushSite(application, door, lambda: NOW, **timing), **idle)
     listening, port = bind_unused_port()
     server.add_socket(listening)

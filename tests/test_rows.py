@@ -14,6 +14,7 @@ from models.errors import RowsAway, TooBusy
 from models.people import Person
 from services import database
 from services.database import DatabaseThreads
+from services.turns import Turns
 from tests.databases import ask, connect, create_database
 from tests.site import START, Site
 
@@ -24,7 +25,7 @@ servers = pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
 @pytest.fixture
 def threads(database_url):
     """Two threads and a queue for three calls."""
-    made = DatabaseThreads(database.connect(database_url), threads=2, queue=3)
+    made = DatabaseThreads(database.connect(database_url), threads=2, queue=3, turns=Turns(4))
     yield made
     made.close()
 
@@ -62,7 +63,7 @@ async def test_a_full_queue_refuses_at_once_and_the_loop_goes_on(threads):
 @pytest.fixture
 def wide(database_url):
     """Two threads, and room for a crowd."""
-    made = DatabaseThreads(database.connect(database_url), threads=2, queue=100)
+    made = DatabaseThreads(database.connect(database_url), threads=2, queue=100, turns=Turns(4))
     yield made
     made.close()
 
@@ -82,7 +83,7 @@ async def test_a_crowd_of_calls_brings_few_answers_in_one_turn_of_the_loop(wide)
         time.sleep(0.005)  # noqa: ASYNC251 - a loop that is busy, so that all answers could gather
         await asyncio.sleep(0)
     most = max(Counter(answered_in).values())
-    assert most <= wide.readers._max_workers * database.OUT_AT_ONCE < 40
+    assert most <= wide.turns.few
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -104,7 +105,7 @@ async def test_readers_do_not_wait_for_a_writer_elsewhere(threads, database_url)
 async def test_two_that_lock_each_other_both_get_through(fresh_database, migrate, kind):
     url = fresh_database(kind)
     migrate(url)
-    threads = DatabaseThreads(database.connect(url), threads=2, queue=10)
+    threads = DatabaseThreads(database.connect(url), threads=2, queue=10, turns=Turns(4))
     first, second = await threads.write(add_person), await threads.write(add_person)
     meet = threading.Barrier(2)
 
@@ -156,7 +157,7 @@ def limited(fresh_database, migrate, kind):
     migrate(url)
     db = database.connect(url)
     db.connect_params |= {"options": "-c statement_timeout=300ms"} if kind == "postgresql" else {"read_timeout": 0.3}
-    made = DatabaseThreads(db, threads=2, queue=3)
+    made = DatabaseThreads(db, threads=2, queue=3, turns=Turns(4))
     yield made, url
     made.close()
 

@@ -12,6 +12,7 @@ from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from services.turns import Turns
 from tests.commands import Running
 from tests.serving import Kept, Place, request
 from tests.shop import Shop
@@ -175,7 +176,8 @@ class OkHandler(RequestHandler):
 @gen
 async def test_who_has_connected_before_the_signal_is_let_in():
     (listening,) = bind_sockets(0, "127.0.0.1")
-    server = DrainingServer(Application([("/", OkHandler)]), quick_path="/wx/push", idle_seconds=60)
+    routes, options = [("/", OkHandler)], {"quick_path": "/wx/push", "idle_seconds": 60, "turns": Turns(4)}
+    server = DrainingServer(Application(routes), **options)
     server.add_sockets([listening])
     callers = [socket.create_connection(listening.getsockname()) for _ in range(20)]
     server.leave()  # before the loop has looked who is there

@@ -5,6 +5,7 @@ from wxbot import collector  # isort: skip - before all else, see there
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
@@ -23,7 +24,7 @@ from services.context import Context
 from services.purchases_file import BadFile
 from services.qr import NoFont
 from wxbot import commands, logs, processes, reality
-from wxbot.server import LAST_SECONDS, Server, build_context, close_context, wind_down
+from wxbot.server import GIL_SECONDS, LAST_SECONDS, Server, build_context, close_context, wind_down
 
 collector.settle()
 MOST_SECONDS = 9.5
@@ -148,6 +149,7 @@ async def serve_until_told(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
     told = told_to_stop()
+    sys.setswitchinterval(GIL_SECONDS)
     server = Server(context_of(config), metrics_dir=metrics_dir, with_worker=with_worker)
     await server.start(sockets)
     collector.settle()

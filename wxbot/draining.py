@@ -59,7 +59,7 @@ class DrainingServer(QuickServer):
     @property
     def is_idle(self) -> bool:
         """Whether no request is under way, and who keeps a connection had time to use it once more."""
-        if any(one not in self.idle or _speaks(one) for one in self._connections):
+        if self.arriving or any(one not in self.idle or _speaks(one) for one in self._connections):
             return False
         return not self._connections or asyncio.get_running_loop().time() >= self.left_at + LINGER_SECONDS
 

@@ -13,6 +13,8 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate
 from tornado.iostream import IOStream
 
+from services.turns import Turns
+
 Parsed = tuple[str, HTTPHeaders]
 
 
@@ -89,15 +91,23 @@ class QuickServer(HTTPServer):
     """An HTTPServer for callers that send much the same again and again, above all to `quick_path`.
 
     A connection without a request is closed after `idle_seconds`. Each answer goes out at once, from the first one on.
+    Connections that come in a crowd are begun in `turns`.
     """
 
-    def initialize(self, *args: Any, quick_path: str, idle_seconds: float, **options: Any) -> None:
+    def initialize(self, *args: Any, quick_path: str, idle_seconds: float, turns: Turns, **options: Any) -> None:
         super().initialize(*args, **options)
         self.conn_params.header_timeout = None  # Tornado's makes a timer and two futures for each request
         self.idle = Deadlines(idle_seconds)
         self.headers = HeaderMemory(quick_path)
+        self.turns = turns
+        self.arriving = 0
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
+        self.arriving += 1
+        self.turns.soon(partial(self._begin, stream, address))
+
+    def _begin(self, stream: IOStream, address: Any) -> None:
+        self.arriving -= 1
         stream.set_nodelay(True)
         stream.set_nodelay = _stays  # type: ignore[method-assign]
         super().handle_stream(stream, address)

@@ -27,6 +27,7 @@ from services.context import Context
 from services.database import DatabaseThreads, connect
 from services.env import Clock
 from services.limits import Limits
+from services.turns import Turns
 from wxbot.callback import PushDoor
 from wxbot.delegate import PUSH_PATH, PushSite
 from wxbot.draining import DrainingServer
@@ -41,6 +42,8 @@ DRAIN_SECONDS = 6.5  # together with the three below not above 9: ten is promise
 SETTLE_SECONDS = 1.0
 LAST_SECONDS = 0.25
 CLOSE_SECONDS = 1.0
+IN_ONE_TURN = 2  # requests begun or gone on with in one turn of the loop: some 5 ms
+GIL_SECONDS = 0.0005  # how long a database thread may keep the loop from running; Python's own choice is ten times that
 YEAR_SECONDS = 31_536_000
 JWEIXIN = "https://res.wx.qq.com"
 log = structlog.get_logger()
@@ -58,13 +61,13 @@ def build_context(
         base_url=config.base_url, redis=redis, now=lambda: clock.now().timestamp(), new_nonce=lambda: new_code(64),
     )  # fmt: skip
     planet = Peer("planet", config.planet_url, monotonic=monotonic, **partner_client.LIMITS)
-    threads = DatabaseThreads(
-        connect(config.database_url), threads=config.database_threads, queue=config.database_queue
-    )
+    turns = Turns(IN_ONE_TURN)
+    bounds = {"threads": config.database_threads, "queue": config.database_queue}
+    threads = DatabaseThreads(connect(config.database_url), turns=turns, **bounds)
     return Context(
         config=config, clock=clock, new_code=new_code, threads=threads, redis=redis, wechat=wechat,
         planets=planets_of(config, planet), limits=Limits(redis, clock, config.limits_factor),
-        catalogue=CatalogueMemory(), process_id=new_code(64), peers=[api, planet],
+        turns=turns, catalogue=CatalogueMemory(), process_id=new_code(64), peers=[api, planet],
     )  # fmt: skip
 
 
@@ -153,7 +156,9 @@ class Server:
         self.door = PushDoor(self.codec(), self.conversation, self.unix_now) if ctx.config.wechat_app_id else None
         self.application = build_application(ctx, metrics_dir=metrics_dir)
         patience = {"idle_seconds": IDLE_SECONDS, "body_timeout": BODY_SECONDS}
-        self.http = DrainingServer(self.site(), quick_path=PUSH_PATH, max_body_size=BODY_MOST, **patience)
+        self.http = DrainingServer(
+            self.site(), quick_path=PUSH_PATH, turns=ctx.turns, max_body_size=BODY_MOST, **patience
+        )
         self.with_worker = with_worker
         self.tasks: list[asyncio.Task[None]] = []
         self.working: asyncio.Task[None] | None = None

@@ -1,0 +1,34 @@
+"""A fair share of the event loop: what comes at once in a crowd goes on a few at a time."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+
+class Turns:
+    """Lets `few` go on in each turn of the loop, in the order they came.
+
+    A burst of requests, or of answers from many threads, would else be one long turn in which nobody else is served.
+    """
+
+    def __init__(self, few: int) -> None:
+        self.few = few
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call it when its turn comes."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._waiting.append(call)
+
+    async def mine(self) -> None:
+        """Wait for my turn."""
+        come = asyncio.Event()
+        self.soon(come.set)
+        await come.wait()
+
+    def _next(self) -> None:
+        for _ in range(min(self.few, len(self._waiting))):
+            self._waiting.popleft()()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
