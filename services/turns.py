@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 
 class Turns:
@@ -23,12 +24,18 @@ class Turns:
 
     async def mine(self) -> None:
         """Wait for my turn."""
-        come = asyncio.Event()
-        self.soon(come.set)
-        await come.wait()
+        come = asyncio.get_running_loop().create_future()
+        self.soon(partial(_comes, come))
+        await come
 
     def _next(self) -> None:
         for _ in range(min(self.few, len(self._waiting))):
             self._waiting.popleft()()
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._next)
+
+
+def _comes(mine: asyncio.Future[None]) -> None:
+    """Unless he has given up meanwhile."""
+    if not mine.done():
+        mine.set_result(None)
