@@ -14,17 +14,20 @@ from models.catalogue import (
     Price,
 )
 from models.delivery import ChatNotice, ChatQuestion, InboxItem, JobLease, OutboxItem
-from models.links import Link, LinkAttempt, Membership, RefundWaiver
+from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver
+from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
 from models.orders import Platform, Purchase
+from models.payments import PlanetPayment
 from models.people import Identity, Person, Session, SignInState
+from models.scans import Scan
 
 ROWS = [
     Person, Identity, Session, SignInState,
     Lecturer, LecturerInvite, Course, Lesson, Price, Planet, Guest, CoursePlanet, CatalogueVersion,
     Platform, Purchase, Grant,
-    Link, LinkAttempt, RefundWaiver, Membership,
+    Link, LinkAttempt, RefundWaiver, Membership, MembershipReminder,
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
-    PlanetEvent,
+    PlanetEvent, PlanetPayment, Mismatch, Reconciliation, Scan,
     AuditEntry,
 ]  # fmt: skip

@@ -53,11 +53,12 @@ class Link(Row):
 class LinkAttempt(OneTimeState):
     """One hand-over to the planet, with what the person agreed to before it; it takes effect when the link completes.
 
+    `grant` is the right that opens the planet; empty for who comes from the planet, and brings a payment of there.
     `outcome` is empty while it is under way, then `linked` or the code of the refusal.
     """
 
     person = ForeignKeyField(Person, backref="link_attempts")
-    grant = ForeignKeyField(Grant)
+    grant = ForeignKeyField(Grant, null=True)
     planet = ForeignKeyField(Planet)
     provider = CharField(max_length=32)
     code_verifier = CharField(max_length=128)
@@ -126,6 +127,17 @@ class Membership(Row):
     def is_over(self, *, now: datetime) -> bool:
         """Whether the year it gave has passed; a year that never began is not over."""
         return self.had_begun(now=now) and self.ends_at <= now
+
+
+class MembershipReminder(Row):
+    """到期提醒: so many days before the end of a membership, at most once each (R2)."""
+
+    membership = ForeignKeyField(Membership, backref="reminders")
+    days = IntegerField()
+    created_at = UtcField()
+
+    class Meta:
+        indexes = ((("membership", "days"), True),)
 
 
 def check_relink(earlier: list[Membership], *, member_uid: str | None, now: datetime) -> None:

@@ -1,0 +1,69 @@
+"""扫码确认: a PC asks, a phone answers: initiating device and authorisation device, in the words of RFC 10027."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import CharField, Expression, ForeignKeyField, IntegerField
+
+from models.base import DigestField, Row, UtcField
+from models.catalogue import Course
+from models.links import LinkAttempt
+from models.people import Person
+
+LINK, SIGN_IN = "link", "sign_in"
+WAITING, SCANNED, CONFIRMED, LINKED, DONE = "waiting", "scanned", "confirmed", "linked", "done"
+DECLINED, EXPIRED, SUPERSEDED, CANCELLED = "declined", "expired", "superseded", "cancelled"
+LIVE = (WAITING, SCANNED, CONFIRMED)
+WAITING_LIFE = timedelta(seconds=120)
+SCANNED_LIFE = timedelta(seconds=180)
+LONGEST_LIFE = timedelta(seconds=600)
+DIGITS_LIFE = timedelta(seconds=60)
+TRIES = 3
+RENEWALS = 4
+LIVE_AT_ONCE = 5
+
+
+class Scan(Row):
+    """扫码: the row that the PC's browser owns and one phone may scan, confirm or decline.
+
+    Every move is one conditional UPDATE that makes `version` grow, so that of many who come at once one wins. Whose
+    time is over is told by `expires_at`, whatever `state` says.
+    """
+
+    public_id = CharField(max_length=32, unique=True)
+    code_hash = DigestField(unique=True)
+    browser_hash = DigestField(index=True)
+    purpose = CharField(max_length=16)
+    course = ForeignKeyField(Course, null=True)
+    target = CharField(max_length=128, default="")
+    number = CharField(max_length=2)
+    pc_person = ForeignKeyField(Person, null=True)
+    ip = CharField(max_length=64)
+    user_agent = CharField(max_length=255)
+    renewals = IntegerField(default=0)
+    created_at = UtcField()
+    expires_at = UtcField(index=True)
+    changed_at = UtcField(index=True)
+    state = CharField(max_length=16, default=WAITING)
+    version = IntegerField(default=1)
+    scanned_by = ForeignKeyField(Person, null=True)
+    scanned_at = UtcField(null=True)
+    confirm_hash = DigestField(null=True)
+    confirmed_at = UtcField(null=True)
+    tries = IntegerField(default=0)
+    attempt = ForeignKeyField(LinkAttempt, null=True, unique=True)
+    refused_code = CharField(max_length=32, null=True)
+    finished_at = UtcField(null=True)
+
+    def is_live(self, *, now: datetime) -> bool:
+        """Something may still happen to it."""
+        return self.state in LIVE and now < self.expires_at
+
+    def shown_state(self, *, now: datetime) -> str:
+        """Its state as people see it: one whose time is over is `expired`."""
+        return EXPIRED if self.state in LIVE and not self.is_live(now=now) else self.state
+
+    def move(self, *conditions: Expression, now: datetime, **values: Any) -> bool:
+        """One conditional UPDATE while its time runs; True for the one of many whose conditions still held."""
+        same = (Scan.id == self.id, Scan.expires_at > now, *conditions)
+        return Scan.change_if(*same, version=Scan.version + 1, changed_at=now, **values)
