@@ -3,7 +3,9 @@
 from h5.base import BaseHandler
 from h5.heads import GetUsesUp
 from h5.targets import path_of
-from services import people
+from services import people, scans, scans_at_pc
+
+ARRIVALS = {scans.TARGET: scans.arrived}
 
 
 class StartHandler(BaseHandler):
@@ -28,7 +30,14 @@ class CallbackHandler(GetUsesUp, BaseHandler):
         signed_in = await people.finish_sign_in(self.ctx, **returned)
         await self.forget_old_session()
         self.keep("session", signed_in.token)
+        await self.arrive(signed_in)
         self.see(path_of(signed_in.target))
+
+    async def arrive(self, signed_in: people.SignedIn) -> None:
+        """Who came by a QR has now scanned it."""
+        kind = signed_in.target.partition(":")[0]
+        if kind in ARRIVALS:
+            await self.ctx.transact(ARRIVALS[kind], target=signed_in.target, person_id=signed_in.person_id)
 
     async def forget_old_session(self) -> None:
         """A session from before the sign-in is worth nothing after it."""
@@ -44,6 +53,7 @@ class SignOutHandler(BaseHandler):
     async def post(self) -> None:
         if token := self.get_cookie(self.cookie("session")):
             await self.ctx.transact(people.sign_out, token=token)
+            await self.ctx.transact(scans_at_pc.end_of_browser, browser=self.known_browser())
         self.drop("session")
         self.see("/")
 

@@ -3,7 +3,6 @@
 from h5 import addresses
 
 LOOKS = {"GET", "HEAD", "OPTIONS"}
-BROWSERS_OF_AN_ADDRESS = 10  # offices and carriers share one
 
 
 class Counted:
@@ -25,6 +24,6 @@ class Counted:
         if self.person:
             await self.ctx.limits.check(name, f"p{self.person.id}")
             return
-        await self.ctx.limits.check(name, f"all{addresses.household(self.ip)}", times=BROWSERS_OF_AN_ADDRESS)
+        await self.ctx.limits.check(name, f"all{addresses.household(self.ip)}", is_address=True)
         if browser := self.known_browser():
             await self.ctx.limits.check(name, f"b{browser[:16]}")

@@ -17,6 +17,7 @@ TARGETS = {
     "lesson": (SLUG + r"/[0-9]{1,4}", "/courses/{}"),
     "course_planet": (SLUG, "/courses/{}/planet"),
     "claim": (CODE, "/claims/{}"),
+    "scan": (r"[0-9a-f]{32}", "/s/{}"),
     "invite": (CODE, "/lecturer/invites/{}"),
 }
 

@@ -193,6 +193,54 @@ class RelinkLimit(BusinessError):
     says = "{what}"
 
 
+class ScanExpired(BusinessError):
+    """The QR's time is over, or a newer one stands in its place."""
+
+    code = "scan_expired"
+    status = 410
+    says = "二维码已失效，请在电脑上刷新后重新扫码。"
+
+
+class ScanTaken(BusinessError):
+    """Another phone was first, or the same one has answered already."""
+
+    code = "scan_taken"
+    status = 409
+    says = "这个二维码已经被扫过了。如果不是您本人扫的，请在电脑上换一个二维码。"
+
+
+class ScanCancelled(BusinessError):
+    """Who sits at the PC has called it off."""
+
+    code = "scan_cancelled"
+    status = 409
+    says = "电脑上已经取消了这次操作。"
+
+
+class AccountMismatch(BusinessError):
+    """The PC is signed in as one person and the phone as another; neither is named."""
+
+    code = "account_mismatch"
+    status = 403
+    says = "电脑上登录的账号和您的微信不是同一个人。请在电脑上退出登录，再重新扫码。"
+
+
+class WrongDigits(BusinessError):
+    """The six digits typed at the PC are not those on the phone."""
+
+    code = "wrong_digits"
+    status = 422
+    says = "数字不对，请看手机上的六位数字，还可以试 {left} 次。"
+
+
+class AlreadySignedIn(BusinessError):
+    """This browser has a session, so there is nothing to sign in."""
+
+    code = "already_signed_in"
+    status = 409
+    says = "您已经登录了。"
+
+
 class ClaimTaken(BusinessError):
     """The claim link has been used, by whomever."""
 

@@ -1,12 +1,13 @@
 """扫码确认: a PC asks, a phone answers: initiating device and authorisation device, in the words of RFC 10027."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
-from peewee import CharField, Expression, ForeignKeyField, IntegerField
+from peewee import CharField, Expression, ForeignKeyField, IntegerField, TextField
 
 from models.base import DigestField, Row, UtcField
 from models.catalogue import Course
+from models.errors import BusinessError
 from models.links import LinkAttempt
 from models.people import Person
 
@@ -28,6 +29,7 @@ class Scan(Row):
 
     Every move is one conditional UPDATE that makes `version` grow, so that of many who come at once one wins. Whose
     time is over is told by `expires_at`, whatever `state` says.
+    `sealed_entry` is the address behind the account's own QR, where that stands in place of ours.
     """
 
     public_id = CharField(max_length=32, unique=True)
@@ -53,6 +55,8 @@ class Scan(Row):
     tries = IntegerField(default=0)
     attempt = ForeignKeyField(LinkAttempt, null=True, unique=True)
     refused_code = CharField(max_length=32, null=True)
+    said = CharField(max_length=255, default="")
+    sealed_entry = TextField(null=True)
     finished_at = UtcField(null=True)
 
     def is_live(self, *, now: datetime) -> bool:
@@ -62,6 +66,15 @@ class Scan(Row):
     def shown_state(self, *, now: datetime) -> str:
         """Its state as people see it: one whose time is over is `expired`."""
         return EXPIRED if self.state in LIVE and not self.is_live(now=now) else self.state
+
+    @classmethod
+    def finish_of(cls, attempt_id: int, *, state: str, now: datetime, no: BusinessError | None = None) -> Self | None:
+        """The PC's scan behind a hand-over comes to its end: the link is made, or refused; None where there is none."""
+        mine = (cls.attempt == attempt_id, cls.state == CONFIRMED)
+        told = {"refused_code": no.code, "said": no.message} if no else {}
+        if not cls.change_if(*mine, state=state, version=cls.version + 1, changed_at=now, finished_at=now, **told):
+            return None
+        return cls.get(attempt=attempt_id)
 
     def move(self, *conditions: Expression, now: datetime, **values: Any) -> bool:
         """One conditional UPDATE while its time runs; True for the one of many whose conditions still held."""

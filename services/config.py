@@ -79,6 +79,9 @@ class Config(BaseSettings):
     wechat_api_url: str = Field("https://api.weixin.qq.com", description="WeChat's API")
     wechat_open_url: str = Field("https://open.weixin.qq.com", description="WeChat's OAuth pages")
     wechat_templates: dict[str, str] = Field({}, description="template ids by purpose, JSON")
+    scan_by_account: bool = Field(
+        False, description="QRs for PCs are the account's own, which a verified service account can make"
+    )
     wechat_verify_dir: str = Field("", description="folder of MP_verify_*.txt files")
     planet_url: str = Field("", description="the planet partner's origin; empty = no such partner")
     planet_client_id: str = Field("", description="our client id there")

@@ -15,6 +15,7 @@ from services.database import DatabaseThreads
 from services.env import Clock, Env
 from services.limits import Limits
 from services.turns import Turns
+from services.waiting import Waiting
 
 Result = TypeVar("Result")
 
@@ -32,6 +33,7 @@ class Context:
     planets: Mapping[str, PlanetProvider]
     limits: Limits
     turns: Turns
+    waiting: Waiting
     catalogue: CatalogueMemory
     process_id: str
     peers: Sequence[Peer] = ()
@@ -43,7 +45,10 @@ class Context:
 
     async def transact(self, service: Callable[..., Result], /, **asked: Any) -> Result:
         """Run a service in one transaction on a database thread; it may be run again, so it must be repeatable."""
-        return await self.threads.write(partial(service, self.env(), **asked))
+        env = self.env()
+        done = await self.threads.write(partial(service, env, **asked))
+        self.waiting.tell(env.woken)
+        return done
 
     async def read(self, service: Callable[..., Result], /, **asked: Any) -> Result:
         """Run a service that changes nothing."""

@@ -1,10 +1,11 @@
 """What a plain service may know beside its rows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from models.scans import Scan
 from services.config import Config
 
 
@@ -25,3 +26,10 @@ class Env:
     now: datetime
     new_code: Callable[[int], str]
     config: Config
+    woken: dict[str, int] = field(default_factory=dict)
+    """Scans that this transaction moves, with their new versions: who waits for them is told after the commit."""
+
+    def wake(self, scan: Scan | None) -> None:
+        """Whoever waits for this scan is to hear of its new version; None is nobody's."""
+        if scan is not None:
+            self.woken[scan.public_id] = scan.version

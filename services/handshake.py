@@ -30,7 +30,11 @@ async def start(ctx: Context, *, course_slug: str, **asked: str | int) -> str:
     card = ctx.catalogue.course(course_slug).planet
     if card and card.provider not in ctx.planets:
         raise RemoteAway(who="星球")
-    departure = await ctx.transact(links.begin, course_slug=course_slug, **asked)
+    return planet_address(ctx, await ctx.transact(links.begin, course_slug=course_slug, **asked))
+
+
+def planet_address(ctx: Context, departure: links.Departure) -> str:
+    """Where the planet recognises its own user, for a hand-over that is prepared."""
     return ctx.planet(departure.provider).authorize_url(
         redirect_uri=callback_address(ctx, departure.provider), group_id=departure.group_id,
         state=departure.state, code_challenge=code_challenge(departure.verifier),

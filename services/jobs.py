@@ -14,7 +14,7 @@ from models.access import Grant
 from models.delivery import JobLease, OutboxItem
 from models.errors import TooBusy
 from models.links import Link
-from services import inbox, links, notices, outbox, people
+from services import inbox, links, notices, outbox, people, scans
 from services.context import Context
 from services.env import Env
 
@@ -44,6 +44,7 @@ async def tidy(ctx: Context) -> None:
     await ctx.transact(inbox.forget_old)
     await ctx.transact(notices.forget_old)
     await ctx.transact(outbox.forget_told)
+    await ctx.transact(scans.forget_old)
     await ctx.transact(links.forget_old_attempts)
     before = ctx.clock.now() - IDLE_SESSIONS
     await ctx.transact(people.end_idle_sessions, before=before)

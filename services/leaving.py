@@ -5,6 +5,7 @@ from models.errors import StateInvalid
 from models.links import Link, LinkAttempt, RefundWaiver
 from models.orders import Purchase
 from models.people import ERASED, Identity, Person, Session, SignInState
+from models.scans import Scan
 from services import inbox
 from services.env import Env
 from services.people import ours
@@ -29,6 +30,7 @@ def erase(env: Env, *, openid: str) -> None:
         row.delete().where(row.identity == identity).execute()
     for row in (Session, SignInState):
         row.delete().where(row.person == person).execute()
+    Scan.delete().where((Scan.scanned_by == person) | (Scan.pc_person == person)).execute()
     Purchase.update(phone=None, email=None).where(Purchase.person == person).execute()
     erase_links(env, person)
     gone = {"uid": f"{ERASED}:{identity.id}", "nickname": None, "unfollowed_at": env.now}

@@ -18,11 +18,20 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `most` in a window of `seconds`; `here` counts in this process alone, which costs next to nothing."""
+    """At most `most` in a window of `seconds`; `here` counts in this process alone, which costs next to nothing.
+
+    An office or a carrier shares one address: all that is nobody's there has `browsers` times as much together.
+    """
 
     most: int
     seconds: int
     here: bool = False
+    browsers: int = 10
+
+    @property
+    def of_address(self) -> int:
+        """What all browsers of one address may together."""
+        return self.most * self.browsers
 
 
 LIMITS = {
@@ -33,6 +42,9 @@ LIMITS = {
     "sign_in": Limit(30, 60),
     "link": Limit(10, 60),
     "code": Limit(60, 3600),
+    "scan": Limit(10, 60, browsers=30),
+    "wait": Limit(120, 60, browsers=30),
+    "phone": Limit(60, 60),
     "change": Limit(60, 60),
     "picture": Limit(120, 60),
     "api": Limit(6000, 60),
@@ -51,13 +63,14 @@ class Limits:
     local: dict[str, int] = field(default_factory=dict)
     away_until: float = 0.0
 
-    async def check(self, name: str, who: str, *, times: int = 1) -> None:
-        """Count one more of `who`; raises TooMany above `times` the limit. Without Redis each process counts alone."""
+    async def check(self, name: str, who: str, *, is_address: bool = False) -> None:
+        """Count one more of `who`; raises TooMany above the limit. Without Redis each process counts alone."""
         limit = LIMITS[name]
+        most = limit.of_address if is_address else limit.most
         window, rest = divmod(int(self.clock.now().timestamp()), limit.seconds)
         key = f"wxbot:limit:{name}:{who}:{window}"
         count = self._count_here(key) if limit.here else await self._count(key, limit.seconds)
-        if count > limit.most * self.factor * times:
+        if count > most * self.factor:
             raise TooMany(retry_after=limit.seconds - rest)
 
     async def _count(self, key: str, seconds: int) -> int:

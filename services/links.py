@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from models import audit
+from models import audit, scans
 from models.access import Grant
 from models.catalogue import CoursePlanet
 from models.errors import (
@@ -29,6 +29,7 @@ from models.links import (
 )
 from models.people import STATE_LIFE, digest
 from models.prepared import Prepared, given
+from models.scans import Scan
 from services import access, catalogue, memberships, people
 from services.access import Holding
 from services.env import Env
@@ -135,14 +136,14 @@ NEW_ATTEMPT = Prepared(lambda: LinkAttempt.insert({name: given(name) for name in
 
 
 def begin(
-    env: Env, *, person_id: int, browser: str, course_slug: str, agreed: str, ip: str, user_agent: str
+    env: Env, *, person_id: int, browser: str, course_slug: str, agreed: str, ip: str, user_agent: str, state: str = ""
 ) -> Departure:
     """Keep what he agreed to and prepare the hand-over; nothing takes effect before the planet has recognised him."""
     pairing = catalogue.live_pairing(course_slug)
     grant = choose_grant(env, person_id=person_id, course_id=pairing.course_id)
     if agreed != WAIVER_VERSION:
         raise WaiverNotAgreed
-    state, verifier = env.new_code(128), env.new_code(256)
+    state, verifier = state or env.new_code(128), env.new_code(256)
     NEW_ATTEMPT.run(
         state_hash=digest(state), browser_hash=digest(browser), created_at=env.now, expires_at=env.now + STATE_LIFE,
         person=person_id, grant=grant.id, planet=pairing.planet.id, provider=pairing.planet.provider,
@@ -160,7 +161,8 @@ def earlier_memberships(grant: Grant) -> list[Membership]:
 def refuse(env: Env, *, attempt_id: int, no: BusinessError) -> None:
     """Keep the "no" as the outcome of the attempt, for its page."""
     open_still = (LinkAttempt.id == attempt_id, LinkAttempt.outcome.is_null())
-    LinkAttempt.change_if(*open_still, outcome=no.code, said=no.message, finished_at=env.now)
+    if LinkAttempt.change_if(*open_still, outcome=no.code, said=no.message, finished_at=env.now):
+        env.wake(Scan.finish_of(attempt_id, state=scans.DECLINED, now=env.now, no=no))
 
 
 def complete(env: Env, *, attempt_id: int, member_uid: str, display_name: str) -> int:
@@ -184,6 +186,7 @@ def complete(env: Env, *, attempt_id: int, member_uid: str, display_name: str) -
     done = (LinkAttempt.id == attempt.id, LinkAttempt.outcome.is_null())
     if not LinkAttempt.change_if(*done, outcome=LINKED, finished_at=env.now, link=link):
         raise StateInvalid
+    env.wake(Scan.finish_of(attempt.id, state=scans.LINKED, now=env.now))
     who = f"person:{attempt.person_id}"
     audit.record(at=env.now, who=who, action="link", subject=f"link:{link.id}", new=f"grant:{grant.id}")
     return membership.id

@@ -144,9 +144,9 @@ def person_with_openid(env: Env, openid: str) -> Person:
     return Identity.get(side=OA, provider=WECHAT, uid=openid).person
 
 
-def new_session(env: Env, person_id: int) -> str:
+def new_session(env: Env, person_id: int, *, token: str = "") -> str:
     """Open a session; returns the secret of its cookie, which is stored nowhere."""
-    token = env.new_code(256)
+    token = token or env.new_code(256)
     Session.create(token_hash=digest(token), person=person_id, created_at=env.now, seen_at=env.now)
     return token
 

@@ -32,6 +32,14 @@ def svg(address: str) -> bytes:
     return out.getvalue()
 
 
+@lru_cache(maxsize=256)
+def png(address: str) -> bytes:
+    """The code alone, as PNG."""
+    out = io.BytesIO()
+    qrcode.make(address, border=2).save(out, "PNG")
+    return out.getvalue()
+
+
 def poster_svg(address: str, title: str) -> bytes:
     """The code with its title and 请用微信扫码 under it."""
     code = svg(address).decode().split("?>", 1)[-1].strip()

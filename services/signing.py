@@ -47,3 +47,8 @@ def unseal(config: Config, sealed: str) -> str:
         return sealer(config).decrypt(sealed.encode()).decode()
     except InvalidToken:
         raise StateInvalid from None
+
+
+def token(key: str, purpose: str, value: str, *, bits: int) -> str:
+    """So many bits as hex, up to 256: a secret that can be made again and need not be stored."""
+    return derive(key, purpose, value)[: bits // 8].hex()

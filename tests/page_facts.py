@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from h5 import pages
+from services import scan_pages
 from services.access import CourseState, Reason
 from services.catalogue import CourseCard, LessonCard, LessonContent, PlanetCard
 from services.lecturers import CONSENT_TEXT, PairingView
@@ -14,10 +15,14 @@ from services.link_views import LinkView, MembershipView, Outcome
 from services.links import Offer
 from services.people import Visitor
 from services.purchases import Claim
+from services.scans_at_pc import Progress
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
 XSRF = '<input type="hidden" name="_xsrf" value="x"/>'
+SCAN_STATES = (
+    "waiting", "scanned", "confirmed", "linked", "done", "declined", "expired", "superseded", "cancelled",
+)  # fmt: skip
 STATES = ("unlinked", "pending", "refused", "linked", "over")
 NAMES = {
     "course": "信息安全职场培训", "planet": "信息安全星球", "lecturer": "讲师甲", "guest": "嘉宾甲",
@@ -189,4 +194,25 @@ def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, An
 
 def every_page(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
     """(template, facts, request) of every page but the refusals, with these names in them."""
-    return [*course_pages(n), *link_pages(n), *own_pages(n)]
+    return [*course_pages(n), *link_pages(n), *scan_pages_of(n), *own_pages(n)]
+
+
+def scan_pages_of(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """The PC's page in every state, for both purposes, and the phone's steps."""
+    pc = Progress(
+        public_id="0" * 32, version=1, state="waiting", ttl=120, mask=n["account"], until=None, purpose="link",
+        number="07", course_slug="infosec", target="me", said="", can_renew=True,
+    )  # fmt: skip
+    said = {"declined": {"said": n["account"]}, "linked": {"until": NOW + YEAR}}
+    at_pc = [replace(pc, state=word, **said.get(word, {})) for word in SCAN_STATES]
+    phone = scan_pages.Page("confirm", "link", "07", n["course"], "203.0.113.1", "", NOW, offer=offer(n), page="x")
+    steps = [phone, replace(phone, step="open"), replace(phone, offer=offer(n, linked_as=n["account"]))]
+    other = [replace(phone, purpose="sign_in", offer=None), replace(phone, step="digits", digits="012345")]
+    where = {"code": "0" * 32, "host": "bridge.example", "pc": n["account"], "place": "203.0.*.*"}
+    return [
+        *(("scan.html", {"scan": one, "course": course(n), "go_on": "/me"}, {"in_wechat": False}) for one in at_pc),
+        *(("scan.html", {"scan": replace(one, purpose="sign_in", course_slug="", target=n["account"]), "course": None,
+                         "go_on": "/me"}, {"in_wechat": False}) for one in at_pc),
+        *(("scan_phone.html", {"scan": one, **where}, shared) for one in [*steps, *other]
+          for shared in ({}, SIGNED_IN)),
+    ]  # fmt: skip

@@ -6,7 +6,6 @@ import signal
 import pytest
 
 from h5.addresses import household, who_asks
-from h5.rates import BROWSERS_OF_AN_ADDRESS
 from services.limits import LIMITS
 from tests.attack_kit import ask, check_calm, jar_of, post, watched
 from tests.site import COURSE
@@ -76,7 +75,7 @@ async def sign_ins(site, number: int, cookies=dict, **headers) -> list[int]:
 @gen
 async def test_a_made_up_address_does_not_escape_the_limit(site, header):
     before = await site.every_row()
-    most = BROWSERS_OF_AN_ADDRESS * LIMITS["sign_in"].most
+    most = LIMITS["sign_in"].of_address
     assert await sign_ins(site, most + 1, **{header: "203.0.113.{}"}) == [422] * most + [429]
     assert await site.every_row() == before
 
@@ -90,7 +89,7 @@ def proxied(make_site):
 @gen
 async def test_behind_a_proxy_the_limit_counts_whom_the_proxy_saw(proxied):
     before = await proxied.every_row()
-    most = BROWSERS_OF_AN_ADDRESS * LIMITS["sign_in"].most
+    most = LIMITS["sign_in"].of_address
     assert await sign_ins(proxied, most + 1, X_Forwarded_For="6.6.6.{}, 203.0.113.1") == [422] * most + [429]
     assert await sign_ins(proxied, 1, X_Forwarded_For="203.0.113.1, 203.0.113.2") == [422], "another person's count"
     spoofed = {"X_Forwarded_For": "2400:3200:1:2::{}"}
@@ -101,7 +100,7 @@ async def test_behind_a_proxy_the_limit_counts_whom_the_proxy_saw(proxied):
 @gen
 async def test_making_up_browsers_does_not_escape_the_limit(site):
     before = await site.every_row()
-    most = BROWSERS_OF_AN_ADDRESS * LIMITS["sign_in"].most
+    most = LIMITS["sign_in"].of_address
     begun = await sign_ins(site, most + 1, lambda: {"browser": site.new_code(256)})
     assert begun == [422] * most + [429]
     assert await site.every_row() == before
@@ -149,7 +148,7 @@ async def test_while_redis_is_dead_pages_are_served_and_limits_count_here(counte
     await counted.signs_in("anna")
     assert await sign_ins(counted, 2) == [422, 422]
     redis_server.kill()
-    most = BROWSERS_OF_AN_ADDRESS * LIMITS["sign_in"].most
+    most = LIMITS["sign_in"].of_address
     for path in ("/", "/me", f"/courses/{COURSE}", f"/courses/{COURSE}/planet", "/qr.svg?to=/"):
         answer = await ask(counted, path, cookies=jar_of(counted, "anna"))
         check_calm(answer, path)

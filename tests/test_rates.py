@@ -3,7 +3,6 @@
 import pytest
 
 from h5.purchases import PurchaseHandler
-from h5.rates import BROWSERS_OF_AN_ADDRESS
 from services.limits import LIMITS, MOST_LOCAL_KEYS, Limits
 from tests.attack_kit import TOKEN, ask, check_calm, post, routes_of, session
 from tests.chat_kit import Counted
@@ -33,6 +32,14 @@ RATES = {
     "GET /lecturer/invites/([0-9a-f]{32})$": "code",
     "POST /lecturer/invites/([0-9a-f]{32})$": "code",
     r"GET /qr\.svg$": "picture",
+    "POST /scans$": "scan",
+    "GET /scans/([0-9a-f]{32})$": "wait",
+    "GET /scans/([0-9a-f]{32})/events$": "wait",
+    "GET /scans/([0-9a-f]{32})/wait$": "wait",
+    r"GET /scans/([0-9a-f]{32})/qr\.(svg|png)$": "picture",
+    "POST /scans/([0-9a-f]{32})/code$": "code",
+    "GET /s/([0-9a-f]{32})$": "phone",
+    "POST /s/([0-9a-f]{32})$": "link",
     "GET /wx/share$": "picture",
     "POST /planets/([a-z_]{1,32})/events$": "event",
     "POST /oauth/sign-out$": "page",  # whoever has done too much must still be able to leave
@@ -56,10 +63,10 @@ def counting(request, make_site, private_server):
     return site
 
 
-async def use_up(site, name: str, who: str, *, times: int = 1) -> None:
+async def use_up(site, name: str, who: str, *, is_address: bool = False) -> None:
     """Ask as often as one may."""
-    for _ in range(LIMITS[name].most * times):
-        await site.ctx.limits.check(name, who, times=times)
+    for _ in range(LIMITS[name].of_address if is_address else LIMITS[name].most):
+        await site.ctx.limits.check(name, who, is_address=is_address)
 
 
 def steps(site) -> list[tuple[str, str, str]]:
@@ -123,7 +130,7 @@ async def test_what_has_no_limit_has_a_reason(site):
 async def test_made_up_sessions_of_an_address_are_refused_and_true_ones_beside_them_served(counting):
     site = counting
     mine = await session(site)
-    await use_up(site, "guess", "all127.0.0.1", times=BROWSERS_OF_AN_ADDRESS)
+    await use_up(site, "guess", "all127.0.0.1", is_address=True)
     before = await site.every_row()
     for number in range(3):
         for path in ("/", "/me", f"/courses/{COURSE}", "/nothing"):
@@ -137,7 +144,7 @@ async def test_made_up_sessions_of_an_address_are_refused_and_true_ones_beside_t
 @pytest.mark.parametrize("path", ["/oauth/callback", "/links/callback/partner"])
 @gen
 async def test_made_up_states_of_an_address_are_refused_before_a_row_is_asked(site, path):
-    await use_up(site, "return", "all127.0.0.1", times=BROWSERS_OF_AN_ADDRESS)
+    await use_up(site, "return", "all127.0.0.1", is_address=True)
     site.ctx.threads = Counted(site)
     query = f"state={'0' * 32}&code=x&iss={site.box.planet_url}"
     answer = await ask(site, f"{path}?{query}", Accept=JSON)

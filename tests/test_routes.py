@@ -19,6 +19,9 @@ FOR_EVERYBODY = {
     "GET /links/callback/([a-z_]{1,32})$", "GET /links/attempts/([0-9]{1,18})$", "GET /oauth/callback$",
     "POST /oauth/start$", "POST /oauth/sign-out$", "GET /healthz$", "GET /readyz$", "GET /metrics$",
     "GET /(MP_verify_[^/]{1,64})$", r"GET /openapi\.json$", r"GET /qr\.svg$", "GET /wx/share$",
+    "POST /scans$", "GET /scans/([0-9a-f]{32})$", "GET /scans/([0-9a-f]{32})/events$",
+    "GET /scans/([0-9a-f]{32})/wait$", r"GET /scans/([0-9a-f]{32})/qr\.(svg|png)$",
+    "POST /scans/([0-9a-f]{32})/cancel$", "POST /scans/([0-9a-f]{32})/code$", "GET /s/([0-9a-f]{32})$",
 }  # fmt: skip
 
 

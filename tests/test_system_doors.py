@@ -5,7 +5,6 @@ import json
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
-from h5.rates import BROWSERS_OF_AN_ADDRESS
 from services.database import MIGRATIONS
 from services.limits import LIMITS
 from services.qr import svg
@@ -122,7 +121,7 @@ async def test_a_qr_never_leads_to_another_host(site):
 
 @gen
 async def test_pictures_are_limited(site):
-    most = BROWSERS_OF_AN_ADDRESS * LIMITS["picture"].most
+    most = LIMITS["picture"].of_address
     codes = [(await ask(site, "/qr.svg?to=/")).code for _ in range(most + 1)]
     assert codes == [200] * most + [429]
 

@@ -17,9 +17,10 @@ from clients.http import Peer
 from clients.planets import PlanetProvider
 from clients.planets import partner as partner_client
 from clients.wechat_crypto import PushCodec
-from h5 import courses, lecturers, links, me, oauth, planets, purchases, system, webhooks
+from h5 import courses, lecturers, links, me, oauth, planets, purchases, scans, system, webhooks
 from h5.base import MissingHandler
 from h5.pages import ROOT, WEUI
+from h5.streams import Lines
 from services import jobs
 from services.catalogue import CatalogueMemory
 from services.config import Config
@@ -28,6 +29,7 @@ from services.database import DatabaseThreads, connect
 from services.env import Clock
 from services.limits import Limits
 from services.turns import Turns
+from services.waiting import Waiting
 from wxbot.callback import PushDoor
 from wxbot.delegate import PUSH_PATH, PushSite
 from wxbot.draining import DrainingServer
@@ -38,6 +40,7 @@ BODY_SECONDS = 5
 IDLE_SECONDS = 60  # also for the head of a request to arrive
 LOOK_EVERY_SECONDS = 1.0
 MEASURE_EVERY_SECONDS = 15.0
+MOVED_EVERY_SECONDS = 2.0
 DRAIN_SECONDS = 6.5  # together with the three below not above 9: ten is promised
 SETTLE_SECONDS = 1.0
 LAST_SECONDS = 0.25
@@ -47,7 +50,7 @@ GIL_SECONDS = 0.0005  # how long a database thread may keep the loop from runnin
 YEAR_SECONDS = 31_536_000
 JWEIXIN = "https://res.wx.qq.com"
 log = structlog.get_logger()
-HANDLERS = [courses, links, me, oauth, lecturers, planets, purchases, system, webhooks]
+HANDLERS = [courses, links, me, oauth, lecturers, planets, purchases, scans, system, webhooks]
 
 
 def build_context(
@@ -67,7 +70,8 @@ def build_context(
     return Context(
         config=config, clock=clock, new_code=new_code, threads=threads, redis=redis, wechat=wechat,
         planets=planets_of(config, planet), limits=Limits(redis, clock, config.limits_factor),
-        turns=turns, catalogue=CatalogueMemory(), process_id=new_code(64), peers=[api, planet],
+        turns=turns, waiting=Waiting(redis, is_shared=bool(config.redis_url)),
+        catalogue=CatalogueMemory(), process_id=new_code(64), peers=[api, planet],
     )  # fmt: skip
 
 
@@ -128,6 +132,7 @@ def build_application(ctx: Context, *, metrics_dir: str = "") -> Application:
         weui=weui,
         metrics_dir=metrics_dir,
         stopping=asyncio.Event(),
+        lines=Lines(),
         safe_headers=safe_headers(ctx.config),
         default_handler_class=MissingHandler,
         xsrf_cookies=True,
@@ -188,8 +193,13 @@ class Server:
         await self.ctx.catalogue.refresh(self.ctx.read)
         await self.conversation.renew_waiting()
         self.http.add_sockets(sockets)
-        rounds = [(LOOK_EVERY_SECONDS, self.look_round), (MEASURE_EVERY_SECONDS, self.measure)]
+        rounds = [
+            (LOOK_EVERY_SECONDS, self.look_round),
+            (MEASURE_EVERY_SECONDS, self.measure),
+            (self.apart(MOVED_EVERY_SECONDS), self.look_for_scans),
+        ]
         self.tasks = [asyncio.create_task(again_and_again(*one)) for one in rounds]
+        self.tasks.append(asyncio.create_task(self.ctx.waiting.listen()))
         if self.with_worker:
             self.working = asyncio.create_task(jobs.work(self.ctx, self.application.settings["stopping"]))
 
@@ -198,6 +208,14 @@ class Server:
         await self.ctx.clock.refresh()
         await self.ctx.catalogue.refresh(self.ctx.read)
         await self.conversation.renew_waiting()
+
+    def apart(self, seconds: float) -> float:
+        """About so many seconds, other ones in each process: so that not all of them ask at once."""
+        return seconds * (0.8 + 0.4 * int(self.ctx.new_code(32), 16) / 2**32)
+
+    async def look_for_scans(self) -> None:
+        """Find for the PCs that wait here what Redis did not tell."""
+        await self.ctx.waiting.look(self.ctx.read)
 
     async def measure(self) -> None:
         """Keep the gauges of this process fresh, whoever does the work that they show."""
@@ -213,6 +231,7 @@ class Server:
         """Let in and begin nothing new, finish what is under way, then close: all of it within 9 s."""
         self.application.settings["stopping"].set()
         self.http.leave()
+        self.ctx.waiting.leave()
         await wind_down(self.ctx, self.is_idle)
         if self.door:
             await self.door.drain(0)

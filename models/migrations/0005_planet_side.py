@@ -45,6 +45,8 @@ def up(migrator, db):
         tries = IntegerField(default=0)
         attempt = ForeignKeyField(LinkAttempt, null=True, unique=True)
         refused_code = CharField(max_length=32, null=True)
+        said = CharField(max_length=255, default="")
+        sealed_entry = TextField(null=True)
         finished_at = UtcField(null=True)
 
     class PlanetPayment(Table):

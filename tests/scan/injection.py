@@ -47,6 +47,8 @@ PAGES = [
     "/courses/x*", "/courses/infosec-workplace/lessons/1*", "/courses/x*/planet", "/planets/x*",
     "/me/links/1*/unlink", "/links/attempts/1*", "/claims/aaaaaaaaaaaaaaaa*",
     "/lecturer/invites/0123456789abcdef0123456789abcdef*",
+    "/scans/0123456789abcdef0123456789abcdef*", "/scans/0123456789abcdef0123456789abcdef/wait?v=1*",
+    "/s/0123456789abcdef0123456789abcdef*",
     "/qr.svg?to=/courses/x*", "/wx/share?path=/courses/x*",
     "/oauth/callback?state=0123456789abcdef0123456789abcdef*&code=x*",
     "/links/callback/partner*?state=0123456789abcdef0123456789abcdef*&code=x*&iss=x*&error=x*",
@@ -54,6 +56,9 @@ PAGES = [
 FORMS = [
     ("/oauth/start", form(target="me*")), ("/courses/infosec-workplace/planet", form(waiver="2026-11*")),
     ("/lecturer/pairings/1*", form(action="pause*")), ("/me/links/99*/unlink", form()),
+    ("/scans", form(purpose="link*", course="infosec-workplace*", target="me*", renews="0123456789abcdef*")),
+    ("/scans/0123456789abcdef0123456789abcdef/code", form(code="123456*")),
+    ("/s/0123456789abcdef0123456789abcdef", form(action="confirm*", page="x*", waiver="2026-11*")),
     ("/claims/aaaaaaaaaaaaaaaa*", form()), ("/lecturer/invites/0123456789abcdef0123456789abcdef*", form()),
 ]  # fmt: skip
 EVENT = {"webhook-id": "evt_1*", "webhook-timestamp": "1795600000*", "webhook-signature": "v1,eA==*"}
