@@ -178,11 +178,9 @@ def type_digits(env: Env, *, public_id: str, browser: str, digits: str) -> Signe
     if scan.purpose != scans.SIGN_IN:
         raise NotFound
     is_right = hmac.compare_digest(digits_of(env, scan), digits)
-    if scan.state == scans.DONE:
-        return done_before(env, scan, browser, is_right)
     confirmed, tries_left = Scan.state == scans.CONFIRMED, Scan.tries < scans.TRIES
     if not scan.move(confirmed, tries_left, now=env.now, tries=Scan.tries + 1):
-        return ScanExpired()
+        return done_before(env, Scan.get_by_id(scan.id), browser, is_right)
     if not is_right:
         return wrong(env, Scan.get_by_id(scan.id))
     if not scan.move(confirmed, now=env.now, state=scans.DONE, finished_at=env.now):
