@@ -39,9 +39,9 @@ def page(env: Env, *, code: str, person_id: int | None) -> Page:
         "purpose": scan.purpose, "number": scan.number, "course_title": scan.course.title if scan.course_id else "",
         "ip": scan.ip, "user_agent": scan.user_agent, "asked_at": scan.created_at,
     }  # fmt: skip
-    if scan.shown_state(now=env.now) == scans.WAITING:
-        if person_id is not None:
-            steps.check_same_person(scan, person_id)
+    if person_id is None or scan.state == scans.WAITING:
+        steps.check_same_person(scan, person_id)
+        steps.check_live(env, scan)
         return Page("open", **facts)
     steps.check_mine(env, scan, person_id)
     if scan.state == scans.SCANNED:

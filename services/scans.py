@@ -151,7 +151,13 @@ def refuse(env: Env, scan: Scan, no: BusinessError) -> bool:
     return scan.move(Scan.state == scans.SCANNED, now=env.now, state=scans.DECLINED, **told)
 
 
-def check_mine(env: Env, scan: Scan, person_id: int | None) -> None:
+def check_live(env: Env, scan: Scan) -> None:
+    """Raise ScanExpired for one of which nothing can come any more."""
+    if not scan.is_live(now=env.now):
+        raise ScanExpired
+
+
+def check_mine(env: Env, scan: Scan, person_id: int) -> None:
     """Raise unless this phone holds the scan and its time runs, or it has come to a good end: what to tell instead."""
     check_same_person(scan, person_id)
     state = scan.shown_state(now=env.now)

@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 from peewee import PeeweeException
 
-from models.errors import TooBusy
+from models.errors import BusinessError, TooBusy
 from models.people import Identity
-from services import access, inbox, leaving, notices, people
+from services import access, inbox, leaving, notices, people, scans
 from services.context import Context
 from services.env import Env
 from wxbot import unlinking, words
@@ -58,6 +58,8 @@ class Conversation:
     def topic_of(self, heard: Any) -> str | None:
         """The topic of a text, a spoken text, a menu key or a scan; None for what is no message."""
         if heard.kind == "event":
+            if scan_code(heard):
+                return None
             asked = {"CLICK": MENU.get(heard.event_key, words.HELP), "SCAN": words.HELP}
             return asked.get(heard.event.upper())
         return words.topic_of(text) if (text := text_of(heard)) is not None else words.ONLY_WORDS
@@ -65,6 +67,8 @@ class Conversation:
     def event(self, heard: Any) -> Act | None:
         """What an event does; None for those that change nothing and expect no answer."""
         openid, name = heard.from_user, heard.event.lower()
+        if code := scan_code(heard):
+            return partial(self.scan, openid, code, follows=name == "subscribe")
         acts: dict[str, Callable[[], Act]] = {
             "subscribe": lambda: partial(self.follow, openid, heard.event_key),
             "unsubscribe": lambda: partial(unfollow, openid),
@@ -159,6 +163,15 @@ class Conversation:
         is_open = card is not None and card.planet is not None and card.planet.is_live
         return course.state if is_open or course.state != "unlinked" else "not_live"
 
+    def scan(self, openid: str, code: str, env: Env, *, follows: bool) -> str:
+        """He has scanned the account's QR on a PC's page: the openid comes with it, so the PC hears at once."""
+        person = people.follow(env, openid=openid) if follows else people.person_with_openid(env, openid)
+        try:
+            scans.opened(env, code=code, person_id=person.id)
+        except BusinessError as no:
+            return no.message
+        return words.go_on_with_scan(self.base_url, code)
+
     def follow(self, openid: str, event_key: str, env: Env) -> str:
         """He follows, maybe after paying, maybe again: then he finds what he has (R5)."""
         known = Identity.of_openid(openid)
@@ -186,6 +199,13 @@ def erase(openid: str, env: Env) -> str:
     """He left WeChat."""
     leaving.erase(env, openid=openid)
     return ""
+
+
+def scan_code(heard: Any) -> str:
+    """The code of a PC's scan, in an event from the account's own QR; empty for every other one."""
+    scene = heard.event_key.removeprefix("qrscene_") if heard.event.lower() in {"subscribe", "scan"} else ""
+    kind, _, code = scene.partition(":")
+    return code if kind == scans.TARGET else ""
 
 
 def text_of(heard: Any) -> str | None:

@@ -204,3 +204,9 @@ def only_words() -> str:
 def try_later() -> str:
     """When the rows are away."""
     return "系统正在维护，请过几分钟再试，您的课程和权益都不受影响。"
+
+
+def go_on_with_scan(base_url: str, code: str) -> str:
+    """After the account's QR on a PC's page."""
+    lines = ["已扫码。请核对电脑上的两位数字，再点开确认：", f"{base_url}/s/{code}"]
+    return "\n".join([*lines, "不是您自己的电脑？不用理会，什么都不会发生。"])
