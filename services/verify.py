@@ -6,11 +6,13 @@ from itertools import islice
 
 from peewee import JOIN, Expression, fn
 
+from models import scans
 from models.access import PURCHASE, Grant
 from models.delivery import InboxItem, OutboxItem
 from models.links import Link, LinkAttempt, Membership, RefundWaiver, text_digest
 from models.news import PlanetEvent
 from models.orders import Platform, Purchase
+from models.scans import Scan
 from services import outbox
 from services.env import Env
 from services.links import LINKED
@@ -179,6 +181,31 @@ def linked_in_time(env: Env) -> Iterable[str]:
     late = LinkAttempt.used_at >= LinkAttempt.expires_at  # a span excludes its end
     for row in LinkAttempt.select().where(late):
         yield f"attempt {row.id}"
+
+
+@invariant("I12", "a scan has one scanner, who alone confirmed it, and its hand-over is his")
+def one_scanner(env: Env) -> Iterable[str]:
+    nobody = Scan.scanned_by.is_null() & (Scan.confirmed_at.is_null(False) | Scan.scanned_at.is_null(False))
+    other = LinkAttempt.person != Scan.scanned_by
+    for row in Scan.select().join(LinkAttempt, JOIN.LEFT_OUTER).where(nobody | other):
+        yield f"scan {row.id}"
+
+
+@invariant("I14", "no scan moved on after its life was over")
+def scanned_in_time(env: Env) -> Iterable[str]:
+    for row in Scan.select().where(Scan.scanned_at.is_null(False)).iterator():
+        is_late = row.scanned_at >= row.created_at + scans.WAITING_LIFE
+        held_until = min(row.scanned_at + scans.SCANNED_LIFE, row.created_at + scans.LONGEST_LIFE)
+        if is_late or (row.confirmed_at and row.confirmed_at >= held_until):
+            yield f"scan {row.id}"
+
+
+@invariant("I15", "a scan for linking signs nobody in, and a linked one has its link")
+def linking_is_no_sign_in(env: Env) -> Iterable[str]:
+    signed_in = (Scan.purpose == scans.LINK) & (Scan.state == scans.DONE)
+    not_linked = (Scan.state == scans.LINKED) & (LinkAttempt.outcome.is_null() | (LinkAttempt.outcome != LINKED))
+    for row in Scan.select().join(LinkAttempt, JOIN.LEFT_OUTER).where(signed_in | not_linked):
+        yield f"scan {row.id}"
 
 
 @invariant("I17", "versions only grow: nothing is confirmed that was never wanted")

@@ -6,10 +6,11 @@ import json
 import pytest
 
 from models import scans as states
+from models.errors import ScanTaken
 from models.links import Link, LinkAttempt
 from models.people import Session
 from models.scans import Scan
-from services import scans
+from services import scans, scans_at_pc
 from services.limits import LIMITS
 from tests.attack_kit import ask, session
 from tests.pc import PC
@@ -393,3 +394,61 @@ async def test_json_asks_like_a_form_and_needs_its_token_too(site):
     for forged in (body.replace(token.encode(), b"cd34" * 8), b"[1]", b"{", b'{"_xsrf": 7}'):
         assert (await ask(site, "/scans", "POST", body=forged, cookies={"_xsrf": token}, **how)).status == 403
     assert await site.rows() == before
+
+
+@gen
+async def test_a_page_of_mine_confirms_nothing_that_another_holds(site, pc):
+    await site.buys("anna")
+    await site.buys("bob")
+    address = await scanned(site, pc)
+    code = address.rpartition("/")[2]
+    bob, scan = await site.person_id("bob"), await site.ctx.read(lambda _env: Scan.get())
+    page = await site.ctx.read(lambda env: scans.confirm_id(env, scan, bob))
+    before = await site.rows()
+    yes = {"code": code, "person_id": bob, "page": page, "browser": "b" * 64, "agreed": site.waiver}
+    with pytest.raises(ScanTaken):
+        await site.ctx.transact(scans.confirm, **yes, ip="203.0.113.1", user_agent="x")
+    assert await site.rows() == before
+
+
+@gen
+async def test_a_scan_that_has_ended_is_not_ended_again(site, pc):
+    await site.buys("anna")
+    await scanned(site, pc)
+    await site.phone("anna").submit("confirm", waiver=site.waiver)
+    await site.phone("anna").tap("planet-agree")
+    before = await site.rows()
+    scan = await site.ctx.read(lambda _env: Scan.get())
+    assert scan.state == states.LINKED
+    ended = {"state": states.DECLINED, "now": site.clock.now()}
+    assert await site.ctx.transact(lambda _env: Scan.finish_of(scan.attempt_id, **ended)) is None
+    assert await site.rows() == before
+
+
+@gen
+async def test_what_has_ended_stays_as_it_ended_when_it_is_renewed(site, pc):
+    await pc.asks("link", course=COURSE)
+    ended = pc.id
+    await pc.post(f"/scans/{ended}/cancel", {})
+    assert (await pc.asks("link", course=COURSE, renews=ended)).status == 201
+    assert (await pc.ask(f"/scans/{ended}")).json["state"] == "cancelled"
+
+
+@gen
+async def test_digits_are_nothing_to_a_scan_for_linking(site, pc):
+    await site.buys("anna")
+    await scanned(site, pc)
+    await site.phone("anna").submit("confirm", waiver=site.waiver)
+    scan = await site.ctx.read(lambda _env: Scan.get())
+    digits = await site.ctx.read(lambda env: scans_at_pc.digits_of(env, scan))
+    before = await site.rows()
+    assert (await pc.types(digits)).status == 404 and not pc.is_signed_in
+    assert await site.rows() == before
+
+
+@gen
+async def test_wrong_digits_after_the_right_ones_open_nothing(site, pc):
+    await scanned(site, pc, purpose="sign_in")
+    digits = (await site.phone("anna").submit("confirm")).find("scan-digits").text
+    assert (await pc.types(digits)).status == 200
+    assert (await pc.types("wrong!")).status == 410

@@ -21,6 +21,7 @@ LEFT_ALONE = {
     "h5/webhooks.py check_xsrf_cookie": "no guard but its absence, for a machine that signs; see test_routes",
     "h5/purchases.py check_xsrf_cookie": "no guard but its absence, for machines with a key; see test_routes",
     "services/purchases.py claim_code": "finds which of our own keys made a link, for who may see it anyway",
+    "services/scans_at_pc.py entry_of": "finds which of our own keys made a code, for the browser that asked for it",
     "wxbot/commands.py check_command": "a command of that name",
     "UNIQUE Course slug": CATALOGUE,
     "UNIQUE CoursePlanet course": CATALOGUE,
@@ -35,6 +36,9 @@ LEFT_ALONE = {
     "UNIQUE Membership ref": CHANCE,
     "UNIQUE Purchase claim_hash": CHANCE,
     "UNIQUE Session token_hash": CHANCE,
+    "UNIQUE Scan attempt": "each confirmation makes its own state, and of one scan there is one",
+    "UNIQUE Scan code_hash": CHANCE,
+    "UNIQUE Scan public_id": CHANCE,
     "UNIQUE SignInState state_hash": CHANCE,
 }
 

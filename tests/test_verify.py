@@ -1,6 +1,7 @@
 """`wxbot verify` says yes to what the product makes, and no to each kind of row that breaks a promise."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from playhouse.test_utils import count_queries
@@ -11,9 +12,11 @@ from models.delivery import InboxItem, OutboxItem
 from models.links import Link, LinkAttempt, Membership, RefundWaiver
 from models.news import PlanetEvent
 from models.orders import Purchase
+from models.people import Person
+from models.scans import Scan
 from services import purchases, verify
 from tests.shop import Shop
-from tests.site import COURSE
+from tests.site import COURSE, START
 
 pytest_plugins = ["tests.commands"]
 gen = pytest.mark.gen_test(timeout=60)
@@ -49,6 +52,13 @@ def with_row(membership: Membership) -> Membership:
     """The same with its outbox row."""
     copy(OutboxItem.get(kind="membership"), subject=membership.id)
     return membership
+
+
+def scan(**changes) -> Scan:
+    """A PC's scan."""
+    plain = {"browser_hash": "b", "purpose": "link", "number": "07", "ip": "", "user_agent": ""}
+    moments = {"created_at": START, "changed_at": START, "expires_at": START + timedelta(minutes=2)}
+    return Scan.create(public_id="p", code_hash="c", **plain, **moments | changes)
 
 
 def drop_unique(table: str, *columns: str) -> None:
@@ -109,6 +119,13 @@ BREAKS = {
     "a purchase that was granted gives its right": lambda: change(Grant, source_ref="yiling:nowhere"),
     "every membership has its outbox row": membership_without_row,
     "what the planet has not confirmed is still in the outbox": lambda: change(Membership, version=7),
+    "a scan has one scanner, who alone confirmed it, and its hand-over is his": lambda: scan(
+        attempt=LinkAttempt.get(), scanned_by=Person.create(created_at=START), scanned_at=START
+    ),
+    "no scan moved on after its life was over": lambda: scan(
+        scanned_at=START + timedelta(minutes=2), scanned_by=Person.get()
+    ),
+    "a scan for linking signs nobody in, and a linked one has its link": lambda: scan(state="done"),
     "an item that is not done is due some time, or stands in the operator's list": lambda: change(
         OutboxItem, done=0, wanted=1, due_at=None
     ),
