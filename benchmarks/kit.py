@@ -86,13 +86,20 @@ def postgresql() -> Iterator[PostgreSQL]:
 class Served:
     """A serving process on the core that is its own; the base URL is `http://127.0.0.1:{port}`."""
 
-    def __init__(self, command: Sequence[str], *, port: int, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], *, port: int, env: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.port = port
         pinned = [tool("taskset"), "--cpu-list", str(SERVER_CORE), *command]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self.process = subprocess.Popen(
-            pinned, cwd=ROOT, env=dict(os.environ) | dict(env or {}), stdout=self.log, stderr=self.log
+            pinned,
+            cwd=ROOT,
+            env=dict(os.environ) | dict(env or {}),
+            stdout=self.log,
+            stderr=self.log,
+            pass_fds=pass_fds,
         )
 
     def until_up(self, path: str = "/") -> None:

@@ -17,10 +17,11 @@ AGAIN = b"retry: 1000\n\n"
 class Line:
     """The line to one PC: it says only that there is a new version, and never what is in it."""
 
-    __slots__ = ("forget", "stream", "until", "version")
+    __slots__ = ("forget", "is_over", "stream", "until", "version")
 
     def __init__(self) -> None:
         self.version = 0
+        self.is_over = False
         self.stream: IOStream | None = None
         self.forget: Callable[[], None] = _nothing
         self.until = 0.0
@@ -43,7 +44,8 @@ class Line:
             self.forget()
 
     def close(self) -> None:
-        """End it."""
+        """End it, maybe before it has begun."""
+        self.is_over = True
         self.forget()
         if self.stream is not None:
             self.stream.close()
@@ -71,7 +73,9 @@ class Lines:
         forget, line.forget = line.forget, lambda: self._end(line, forget)
         stream.set_close_callback(lambda: line.forget())
         line.say(head + AGAIN + b'data: {"v": %d}\n\n' % line.version)
-        if self._beat is None:
+        if line.is_over:
+            line.close()
+        elif self._beat is None:
             self._beat = loop.call_later(BEAT_SECONDS, self._keep_awake)
 
     def _end(self, line: Line, forget: Callable[[], None]) -> None:

@@ -37,6 +37,7 @@ class Waiting:
         self.is_shared = is_shared
         self._watchers: dict[str, set[Hear]] = {}
         self._telling: set[asyncio.Task[None]] = set()
+        self._has_left = False
 
     def watch(self, public_id: str, hear: Hear) -> Callable[[], None]:
         """Hear of this scan until the returned function is called; raises TooMany for a crowd on one scan."""
@@ -45,6 +46,8 @@ class Waiting:
             raise TooMany(retry_after=5)
         watchers.add(hear)
         waiting.inc()
+        if self._has_left:  # who was let in at the last moment
+            hear(None)
         return lambda: self._forget(public_id, hear)
 
     @contextmanager
@@ -105,6 +108,7 @@ class Waiting:
 
     def leave(self) -> None:
         """This process ends: everybody who waits here asks elsewhere."""
+        self._has_left = True
         for watchers in list(self._watchers.values()):
             for hear in tuple(watchers):
                 hear(None)

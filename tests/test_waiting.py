@@ -104,6 +104,9 @@ async def test_a_process_that_leaves_ends_its_lines_and_waits_so_that_they_come_
         await asyncio.sleep(0)
     site.ctx.waiting.leave()
     assert await line.reader.read() == b"" and (await wait).status == 204
+    late = await listens(pc)
+    assert (await late.reader.read()).endswith(b'{"v": 1}\n\n'), "who was let in at the last moment is told, and let go"
+    assert not site.ctx.waiting._watchers
 
 
 @gen

@@ -1,0 +1,1 @@
+"""Ten thousand PCs that wait for a phone, on one process."""
