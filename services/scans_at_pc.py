@@ -178,8 +178,8 @@ def type_digits(env: Env, *, public_id: str, browser: str, digits: str) -> Signe
     if scan.purpose != scans.SIGN_IN:
         raise NotFound
     is_right = hmac.compare_digest(digits_of(env, scan), digits)
-    confirmed, tries_left = Scan.state == scans.CONFIRMED, Scan.tries < scans.TRIES
-    if not scan.move(confirmed, tries_left, now=env.now, tries=Scan.tries + 1):
+    confirmed = Scan.state == scans.CONFIRMED
+    if not scan.move(confirmed, now=env.now, tries=Scan.tries + 1):
         return done_before(env, Scan.get_by_id(scan.id), browser, is_right)
     if not is_right:
         return wrong(env, Scan.get_by_id(scan.id))

@@ -206,6 +206,7 @@ async def test_a_code_is_worthless_after_two_minutes_and_when_a_newer_one_stands
     new = (await pc.asks("link", course=COURSE, renews=pc.id)).json["qr_url"]
     before = await site.rows()
     site.clock.forward(seconds=120)
+    assert (await site.phone("anna").open(new)).status == 410
     page = await site.posts("anna", new.removeprefix(site.base_url), action="open")
     assert page.status == 410 and await site.rows() == before
 
