@@ -15,7 +15,6 @@ LINK, SIGN_IN = "link", "sign_in"
 WAITING, SCANNED, CONFIRMED, LINKED, DONE = "waiting", "scanned", "confirmed", "linked", "done"
 DECLINED, EXPIRED, SUPERSEDED, CANCELLED = "declined", "expired", "superseded", "cancelled"
 LIVE = (WAITING, SCANNED, CONFIRMED)
-WAITING_LIFE = timedelta(seconds=120)
 SCANNED_LIFE = timedelta(seconds=180)
 LONGEST_LIFE = timedelta(seconds=600)
 DIGITS_LIFE = timedelta(seconds=60)

@@ -79,6 +79,7 @@ class Config(BaseSettings):
     wechat_api_url: str = Field("https://api.weixin.qq.com", description="WeChat's API")
     wechat_open_url: str = Field("https://open.weixin.qq.com", description="WeChat's OAuth pages")
     wechat_templates: dict[str, str] = Field({}, description="template ids by purpose, JSON")
+    scan_seconds: int = Field(120, ge=30, le=300, description="how long a PC's QR is good, in seconds")
     scan_by_account: bool = Field(
         False, description="QRs for PCs are the account's own, which a verified service account can make"
     )

@@ -58,9 +58,10 @@ def ask(
     Scan.create(
         public_id=public_id, code_hash=digest(code), browser_hash=digest(browser), purpose=purpose, course=course,
         target=target, number=number, pc_person=person_id, ip=ip[:64], user_agent=user_agent[:255],
-        renewals=renewals, created_at=env.now, changed_at=env.now, expires_at=env.now + scans.WAITING_LIFE,
+        renewals=renewals, created_at=env.now, changed_at=env.now,
+        expires_at=env.now + timedelta(seconds=env.config.scan_seconds),
     )  # fmt: skip
-    return Asked(public_id, code, number, int(scans.WAITING_LIFE.total_seconds()))
+    return Asked(public_id, code, number, env.config.scan_seconds)
 
 
 def what_for(purpose: str, course_slug: str, person_id: int | None) -> Course | None:

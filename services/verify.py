@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 
 from peewee import JOIN, Expression, fn
@@ -194,7 +195,7 @@ def one_scanner(env: Env) -> Iterable[str]:
 @invariant("I14", "no scan moved on after its life was over")
 def scanned_in_time(env: Env) -> Iterable[str]:
     for row in Scan.select().where(Scan.scanned_at.is_null(False)).iterator():
-        is_late = row.scanned_at >= row.created_at + scans.WAITING_LIFE
+        is_late = row.scanned_at >= row.created_at + timedelta(seconds=env.config.scan_seconds)
         held_until = min(row.scanned_at + scans.SCANNED_LIFE, row.created_at + scans.LONGEST_LIFE)
         if is_late or (row.confirmed_at and row.confirmed_at >= held_until):
             yield f"scan {row.id}"

@@ -224,7 +224,7 @@ def check_one(scan: Scan, attempt: LinkAttempt | None) -> None:
     was_confirmed = scan.confirmed_at is not None
     assert (scan.scanned_by_id is None) == (scan.scanned_at is None)
     assert not was_confirmed or scan.scanned_by_id is not None
-    assert scan.scanned_at is None or scan.scanned_at < scan.created_at + states.WAITING_LIFE
+    assert scan.scanned_at is None or scan.scanned_at < scan.created_at + timedelta(seconds=120)
     assert not was_confirmed or scan.confirmed_at < min(
         scan.scanned_at + states.SCANNED_LIFE, scan.created_at + states.LONGEST_LIFE
     )
