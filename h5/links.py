@@ -63,7 +63,7 @@ class AttemptHandler(BaseHandler):
             raise outcome.error
         if outcome.state in {"working", "pending"}:
             self.set_header("Refresh", "3" if outcome.age < SOON else "30")
-        self.page("outcome.html", outcome=outcome)
+        self.page(outcome.template, outcome=outcome)
 
 
 class MyLinksHandler(BaseHandler):

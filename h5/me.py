@@ -1,7 +1,7 @@
 """The learner's own pages."""
 
 from h5.base import BaseHandler, signed_in
-from services import access, lecturers
+from services import access, lecturers, payment_views
 
 
 class MeHandler(BaseHandler):
@@ -15,7 +15,8 @@ class MeHandler(BaseHandler):
     async def get(self) -> None:
         courses = await self.ctx.read(access.courses_of, person_id=self.person.id)
         is_lecturer = await self.ctx.read(lecturers.is_lecturer, person_id=self.person.id)
-        self.page("me.html", courses=courses, is_lecturer=is_lecturer)
+        paid = await self.ctx.read(payment_views.payments_of, person_id=self.person.id)
+        self.page("me.html", courses=courses, payments=paid, is_lecturer=is_lecturer)
 
 
 class AccessHandler(BaseHandler):
@@ -27,7 +28,9 @@ class AccessHandler(BaseHandler):
 
     @signed_in
     async def get(self) -> None:
-        self.page("access.html", reasons=await self.ctx.read(access.reasons, person_id=self.person.id))
+        reasons = await self.ctx.read(access.reasons, person_id=self.person.id)
+        paid = await self.ctx.read(payment_views.payments_of, person_id=self.person.id)
+        self.page("access.html", reasons=reasons, payments=paid)
 
 
 routes = [(r"/me", MeHandler), (r"/me/access", AccessHandler)]

@@ -49,7 +49,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(ROOT / "templates"), autoescape=True, undefined=StrictUndefined, auto_reload=False,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.globals["part"] = part
+    made.globals |= {"part": part, "yuan": yuan}
     made.filters |= {"yuan": yuan, "day": shanghai_words, "minute": minute, "date_day": date_day}
     return made
 

@@ -216,7 +216,7 @@ class PhoneHandler(BaseHandler):
         said = {"page": self.field("page", "", most=64), "agreed": self.field("waiver", "", most=32)}
         where = {"ip": self.ip, "user_agent": self.user_agent, "browser": self.browser()}
         departure = await self.ctx.transact(scans.confirm, code=code, person_id=self.person.id, **said, **where)
-        self.see(handshake.planet_address(self.ctx, departure) if departure else f"/s/{code}")
+        self.see(handshake.way_out(self.ctx, departure) if departure else f"/s/{code}")
 
     async def declined(self, code: str) -> None:
         """His no."""

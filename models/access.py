@@ -9,6 +9,7 @@ from models.catalogue import Course
 from models.people import Person
 
 PURCHASE = "purchase"
+PLANET = "planet"
 
 
 class Grant(Row):

@@ -18,7 +18,7 @@ from models.links import Link, LinkAttempt, Membership, MembershipReminder, Refu
 from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
 from models.orders import Platform, Purchase
-from models.payments import PlanetPayment
+from models.payments import PlanetAccount, PlanetPayment
 from models.people import Identity, Person, Session, SignInState
 from models.scans import Scan
 
@@ -28,6 +28,6 @@ ROWS = [
     Platform, Purchase, Grant,
     Link, LinkAttempt, RefundWaiver, Membership, MembershipReminder,
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
-    PlanetEvent, PlanetPayment, Mismatch, Reconciliation, Scan,
+    PlanetEvent, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, Scan,
     AuditEntry,
 ]  # fmt: skip

@@ -169,6 +169,30 @@ class LinkTaken(BusinessError):
     says = "这个星球账号已经关联了另一位学员。请换用您自己的星球账号，或联系客服。"
 
 
+class NotAMember(BusinessError):
+    """The planet account that came back has no payment there that holds; what we gave it does not count (L5)."""
+
+    code = "not_a_member"
+    status = 403
+    says = "星球说，这个账号现在没有付费的会员资格，所以没有可以带过来的课程。"
+
+
+class PaymentServed(BusinessError):
+    """The payment was brought before, by another person (L5)."""
+
+    code = "payment_served"
+    status = 409
+    says = "这笔星球付款已经由另一位学员领取过了，一笔付款只能用一次。如果不是您本人领取的，请联系客服。"
+
+
+class AlreadyMember(BusinessError):
+    """His right comes from his own payment at the planet: he is a member there already (L5, no loops)."""
+
+    code = "already_member"
+    status = 409
+    says = "这门课程来自您在星球的付款，您本来就是星球会员，不需要再从课程开通。"
+
+
 class Declined(BusinessError):
     """He said no on the planet's page."""
 

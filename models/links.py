@@ -17,6 +17,7 @@ WAIVER_TEXT = (
 )
 RELINK_PAUSE = timedelta(days=7)
 RELINKS_ALLOWED = 2
+REMOVED_BY_OWNER = "removed_by_owner"
 
 
 def text_digest(text: str) -> str:

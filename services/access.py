@@ -5,9 +5,9 @@ from datetime import datetime
 
 from peewee import JOIN, Expression, Select
 
-from models.access import Grant
+from models.access import PLANET, Grant
 from models.catalogue import Course
-from models.links import Membership
+from models.links import REMOVED_BY_OWNER, Membership
 from models.people import Person
 from models.prepared import Prepared, given
 from services import memberships
@@ -101,7 +101,10 @@ def reasons(env: Env, *, person_id: int) -> list[Reason]:
 
 @dataclass(frozen=True, slots=True)
 class CourseState:
-    """A course of a person; `state` with its planet: `unlinked`, `pending`, `refused`, `linked` or `over`."""
+    """A course of a person; `state` with its planet: `unlinked`, `pending`, `refused`, `linked` or `over`.
+
+    `paid_there`: he has it from his own payment at the planet, and is a member there without us.
+    """
 
     slug: str
     title: str
@@ -110,7 +113,7 @@ class CourseState:
     since: datetime | None
 
 
-BEST_FIRST = ("linked", "pending", "refused", "unlinked", "over")
+BEST_FIRST = ("linked", "pending", "refused", "unlinked", "paid_there", "over")
 
 
 def courses_of(env: Env, *, person_id: int) -> list[CourseState]:
@@ -136,7 +139,9 @@ def best_state(env: Env, mine: list[Holding]) -> CourseState:
 def course_state(env: Env, holding: Holding) -> CourseState:
     """Where one right stands with the planet, by its latest membership."""
     membership = holding.memberships[-1] if holding.memberships else None
-    if membership is None or (membership.revoked_at and not membership.is_over(now=env.now)):
+    if holding.grant.source == PLANET:
+        state, until, since = "paid_there", None, holding.grant.starts_at
+    elif membership is None or (membership.revoked_at and not membership.is_over(now=env.now)):
         state, until, since = "unlinked", None, None
     else:
         until, since = membership.ends_at, membership.created_at
@@ -146,9 +151,9 @@ def course_state(env: Env, holding: Holding) -> CourseState:
 
 
 def membership_state(env: Env, membership: Membership) -> str:
-    """`over`, `linked`, `refused` (paid and not served, R3) or `pending`."""
+    """`over`, `linked`, `refused` (paid and not served, R3; or removed by the planet's owner) or `pending`."""
     if not membership.is_live(now=env.now):
         return "over"
-    if membership.delivered_version:
+    if membership.delivered_version and membership.refused_code != REMOVED_BY_OWNER:
         return "linked"
     return "refused" if membership.refused_code else "pending"

@@ -9,6 +9,7 @@ from typing import Any
 from peewee import JOIN
 
 from models.catalogue import (
+    SAME_PRICE,
     CatalogueVersion,
     Course,
     CoursePlanet,
@@ -97,6 +98,10 @@ class CatalogueMemory:
         if slug not in self.by_planet:
             raise NotFound
         return self.by_planet[slug]
+
+    def door(self, slug: str) -> CourseCard:
+        """The course by which a payment at a planet gives something: an open pairing first; raises NotFound."""
+        return min(self.of_planet(slug), key=lambda one: (not one.planet.is_live, one.planet.mode != SAME_PRICE))
 
     async def refresh(self, read: Callable[[Callable[[Env], Any]], Awaitable[Any]]) -> None:
         """Look whether the version has grown, and read everything again if so; `read` is the context's."""

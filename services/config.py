@@ -88,6 +88,9 @@ class Config(BaseSettings):
     planet_client_id: str = Field("", description="our client id there")
     planet_client_secret: str = Field("", description="our client secret there", repr=False)
     planet_webhook_secrets: Listed = Field((), description="secrets of its events (whsec_…), all valid", repr=False)
+    planet_floor_percent: int = Field(
+        80, ge=0, le=100, description="a payment at a planet below this share of its price gives nothing by itself"
+    )
     trusted_proxies: Listed = Field((), description="addresses or networks whose X-Forwarded-* counts; default none")
     weui_url: str = Field("", description="address of weui.min.css where npm's copy is missing; empty = our own styles")
     limits_factor: int = Field(1, ge=1, description="multiplies every rate limit; for load tests")

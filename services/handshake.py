@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import structlog
 
 from clients.errors import CodeRefused, RemoteDown, RemoteRefused
-from clients.planets import PERSON_WAITS_SECONDS, WrongIssuer
+from clients.planets import PERSON_WAITS_SECONDS, Recognised, WrongIssuer
 from clients.planets.partner import code_challenge
 from models.errors import BusinessError, Declined, RemoteAway, StartFromYourCourse, StateInvalid, TooBusy
 from models.links import LinkAttempt
 from models.people import CODE_SHAPE, STATE_SHAPE, digest
-from services import links, outbox
+from services import arrivals, links, outbox
 from services.context import Context
+from services.departures import Departure
 from services.env import Env
 
 log = structlog.get_logger()
@@ -30,11 +31,19 @@ async def start(ctx: Context, *, course_slug: str, **asked: str | int) -> str:
     card = ctx.catalogue.course(course_slug).planet
     if card and card.provider not in ctx.planets:
         raise RemoteAway(who="星球")
-    return planet_address(ctx, await ctx.transact(links.begin, course_slug=course_slug, **asked))
+    return way_out(ctx, await ctx.transact(links.begin, course_slug=course_slug, **asked))
 
 
-def planet_address(ctx: Context, departure: links.Departure) -> str:
-    """Where the planet recognises its own user, for a hand-over that is prepared."""
+async def start_at_planet(ctx: Context, *, planet_slug: str, **asked: str | int) -> str:
+    """The same for who comes from the planet; RemoteAway also where the planet cannot tell who has paid there."""
+    planet = ctx.planets.get(ctx.catalogue.door(planet_slug).planet.provider)
+    if planet is None or not planet.capabilities.has_members:
+        raise RemoteAway(who="星球")
+    return way_out(ctx, await ctx.transact(arrivals.begin, planet_slug=planet_slug, **asked))
+
+
+def way_out(ctx: Context, departure: Departure) -> str:
+    """The planet's address for the browser."""
     return ctx.planet(departure.provider).authorize_url(
         redirect_uri=callback_address(ctx, departure.provider), group_id=departure.group_id,
         state=departure.state, code_challenge=code_challenge(departure.verifier),
@@ -51,11 +60,15 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """An attempt that has come back; only the first of its callers does the work."""
+    """An attempt that has come back; only the first of its callers does the work.
+
+    `came_from` is the planet of who brings a payment of there, by the wire's name; empty for who brings a course.
+    """
 
     attempt_id: int
     is_first: bool
     verifier: str
+    came_from: str
 
 
 async def finish(
@@ -94,7 +107,8 @@ def take_return(env: Env, *, provider: str, state: str, browser: str, person_id:
         raise StateInvalid
     if person_id is not None and person_id != attempt.person_id:
         raise StartFromYourCourse
-    return Return(attempt.id, attempt.take(now=env.now), attempt.code_verifier)
+    came_from = "" if attempt.grant_id else attempt.planet.group_id
+    return Return(attempt.id, attempt.take(now=env.now), attempt.code_verifier, came_from)
 
 
 async def recognise(ctx: Context, provider: str, came: Return, code: str) -> bool:
@@ -106,16 +120,33 @@ async def recognise(ctx: Context, provider: str, came: Return, code: str) -> boo
     back = {"redirect_uri": callback_address(ctx, provider), "verifier": came.verifier}
     try:
         member = await ctx.planet(provider).exchange(code=code, within=PERSON_WAITS_SECONDS, **back)
-        who = {"member_uid": member.member_uid, "display_name": member.display_name}
-        membership_id = await ctx.transact(links.complete, attempt_id=came.attempt_id, **who)
+        membership_id = await complete(ctx, provider, came, member, until=until)
     except TooBusy:
         raise
     except (RemoteDown, RemoteRefused, BusinessError) as problem:
         await ctx.transact(links.refuse, attempt_id=came.attempt_id, no=in_our_words(problem))
         return False
-    left = max(LEAST_SECONDS, until - asyncio.get_running_loop().time())
-    await outbox.deliver_now(ctx, kind=outbox.MEMBERSHIP, subject=membership_id, within=left)
+    if membership_id is not None:
+        await outbox.deliver_now(ctx, kind=outbox.MEMBERSHIP, subject=membership_id, within=left(until))
     return True
+
+
+async def complete(ctx: Context, provider: str, came: Return, member: Recognised, *, until: float) -> int | None:
+    """Make the link; the membership that it opens, or None for who comes from the planet and has one there.
+
+    Of him the planet is asked at this very moment what he has paid.
+    """
+    who = {"attempt_id": came.attempt_id, "member_uid": member.member_uid, "display_name": member.display_name}
+    if not came.came_from:
+        return await ctx.transact(links.complete, **who)
+    known = await ctx.planet(provider).member(came.came_from, member.member_uid, within=left(until))
+    await ctx.transact(arrivals.complete, found=known.memberships if known else (), **who)
+    return None
+
+
+def left(until: float) -> float:
+    """The seconds that a waiting person still has."""
+    return max(LEAST_SECONDS, until - asyncio.get_running_loop().time())
 
 
 def in_our_words(problem: RemoteDown | RemoteRefused | BusinessError) -> BusinessError:

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from models.catalogue import Course, CoursePlanet
 from models.errors import BusinessError, StateInvalid, retold
 from models.links import Link, LinkAttempt, Membership
 from models.people import digest
-from services import access
+from services import access, arrivals
 from services.env import Env
 from services.links import LINKED, has_free_grant
+from services.payment_views import PaymentView, payments_of_link
 
 WORK_LIFE = timedelta(seconds=60)
 
@@ -18,6 +20,7 @@ WORK_LIFE = timedelta(seconds=60)
 class Outcome:
     """What the result page shows: `working`, `linked`, `pending`, `refused`, `over`; or `error`, to be raised."""
 
+    template: ClassVar = "outcome.html"
     state: str
     error: BusinessError | None
     age: timedelta
@@ -27,6 +30,18 @@ class Outcome:
     entry_url: str
     display_name: str
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The same for who came from the planet: `working`, or what he was given (services/arrivals.py)."""
+
+    template: ClassVar = "arrival.html"
+    state: str
+    error: BusinessError | None
+    age: timedelta
+    planet_title: str
+    arrived: arrivals.Arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +56,11 @@ class MembershipView:
     link_id: int
 
 
-def outcome(env: Env, *, attempt_id: int, browser: str) -> Outcome:
+def outcome(env: Env, *, attempt_id: int, browser: str) -> Outcome | Arrival:
     """How an attempt stands, for the browser that began it; raises NotFound for any other."""
     attempt = LinkAttempt.find(id=attempt_id, browser_hash=digest(browser))
+    if attempt.grant_id is None:
+        return arrival(env, attempt)
     membership = None
     if attempt.link_id:
         mine = {"link": attempt.link_id, "active_grant": attempt.grant_id}
@@ -55,6 +72,16 @@ def outcome(env: Env, *, attempt_id: int, browser: str) -> Outcome:
         planet_title=attempt.planet.title, entry_url=attempt.planet.entry_url,
         display_name=attempt.link.display_name if attempt.link_id else "",
         until=membership.ends_at if membership else None,
+    )  # fmt: skip
+
+
+def arrival(env: Env, attempt: LinkAttempt) -> Arrival:
+    """How it stands for who came from the planet."""
+    asked = {"person_id": attempt.person_id, "planet_slug": attempt.planet.slug}
+    arrived = arrivals.arrived(env, **asked)
+    return Arrival(
+        state=arrived.state if attempt.outcome == LINKED else "working", error=attempt_error(env, attempt),
+        age=env.now - attempt.created_at, planet_title=attempt.planet.title, arrived=arrived,
     )  # fmt: skip
 
 
@@ -80,7 +107,7 @@ def membership_of_course(env: Env, *, person_id: int, course_slug: str) -> Membe
     course = Course.find(slug=course_slug)
     state = access.state_of_course(env, person_id=person_id, course_id=course.id)
     pairing = CoursePlanet.get_or_none(course=course)
-    if state is None or pairing is None or state.state in {"unlinked", "over"}:
+    if state is None or pairing is None or state.state in {"unlinked", "over", "paid_there"}:
         return None
     link = Link.get_or_none(provider=pairing.planet.provider, active_person=person_id)
     return None if link is None or has_free_grant(env, person_id=person_id, course_id=course.id) else MembershipView(
@@ -91,7 +118,7 @@ def membership_of_course(env: Env, *, person_id: int, course_slug: str) -> Membe
 
 @dataclass(frozen=True, slots=True)
 class LinkView:
-    """One link of a person, with the courses that hang on it."""
+    """One link of a person, with the courses that hang on it, and the payments that came through it."""
 
     id: int
     planet_account: str
@@ -99,6 +126,7 @@ class LinkView:
     linked_at: datetime
     unlinked_at: datetime | None
     memberships: list[tuple[str, str, str, datetime]]
+    payments: list[PaymentView]
 
 
 def links_of(env: Env, *, person_id: int) -> list[LinkView]:
@@ -117,6 +145,7 @@ def link_view(env: Env, link: Link) -> LinkView:
     return LinkView(
         id=link.id, planet_account=link.display_name, provider=link.provider, linked_at=link.linked_at,
         unlinked_at=link.unlinked_at, memberships=[shown(env, m) for m in link.memberships],
+        payments=payments_of_link(link.id),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from models.access import Grant
 from models.catalogue import CoursePlanet
 from models.errors import (
     AlreadyLinked,
+    AlreadyMember,
     BusinessError,
     LinkTaken,
     MembershipOver,
@@ -27,11 +28,10 @@ from models.links import (
     check_relink,
     text_digest,
 )
-from models.people import STATE_LIFE, digest
-from models.prepared import Prepared, given
 from models.scans import Scan
-from services import access, catalogue, memberships, people
+from services import access, catalogue, memberships, payments
 from services.access import Holding
+from services.departures import Departure, depart
 from services.env import Env
 
 LINKED = "linked"
@@ -68,11 +68,13 @@ def offer(env: Env, *, person_id: int, course_slug: str) -> Offer:
 def choose_grant(env: Env, *, person_id: int, course_id: int) -> Grant:
     """The oldest live right to the course that can be linked now (L5).
 
-    Raises NotEnrolled, AlreadyLinked, or why what is left cannot be linked again: RelinkLimit, MembershipOver.
+    Raises NotEnrolled, AlreadyMember for a right that came from there, AlreadyLinked, or why what is left cannot be
+    linked again: RelinkLimit, MembershipOver.
     """
-    linkable = linkable_grants(env, person_id=person_id, course_id=course_id)
+    held = access.holdings(env, person_id=person_id, course_id=course_id)
+    linkable = linkable_among(held)
     if not linkable:
-        raise NotEnrolled
+        raise AlreadyMember if held else NotEnrolled
     nos: list[BusinessError] = []
     for holding in linkable:
         try:
@@ -93,10 +95,9 @@ def has_free_grant(env: Env, *, person_id: int, course_id: int) -> bool:
     return True
 
 
-def linkable_grants(env: Env, *, person_id: int, course_id: int) -> list[Holding]:
-    """Live rights that may open a planet: not those that came from it, which would be a loop (L5)."""
-    live = access.holdings(env, person_id=person_id, course_id=course_id)
-    return [holding for holding in live if holding.grant.source in memberships.REASONS]
+def linkable_among(held: list[Holding]) -> list[Holding]:
+    """The rights that may open a planet: not those that came from it, which would be a loop (L5)."""
+    return [holding for holding in held if holding.grant.source in memberships.REASONS]
 
 
 def check_free(env: Env, earlier: list[Membership]) -> None:
@@ -118,23 +119,6 @@ def active_link(person_id: int, provider: str) -> Link | None:
     return Link.get_or_none(provider=provider, active_person=person_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """What the hand-over to the planet needs."""
-
-    provider: str
-    group_id: str
-    state: str
-    verifier: str
-
-
-AGREED_TO = (
-    "state_hash", "browser_hash", "created_at", "expires_at", "person", "grant", "planet", "provider",
-    "code_verifier", "text_version", "text_hash", "openid", "ip", "user_agent",
-)  # fmt: skip
-NEW_ATTEMPT = Prepared(lambda: LinkAttempt.insert({name: given(name) for name in AGREED_TO}))
-
-
 def begin(
     env: Env, *, person_id: int, browser: str, course_slug: str, agreed: str, ip: str, user_agent: str, state: str = ""
 ) -> Departure:
@@ -143,14 +127,8 @@ def begin(
     grant = choose_grant(env, person_id=person_id, course_id=pairing.course_id)
     if agreed != WAIVER_VERSION:
         raise WaiverNotAgreed
-    state, verifier = state or env.new_code(128), env.new_code(256)
-    NEW_ATTEMPT.run(
-        state_hash=digest(state), browser_hash=digest(browser), created_at=env.now, expires_at=env.now + STATE_LIFE,
-        person=person_id, grant=grant.id, planet=pairing.planet.id, provider=pairing.planet.provider,
-        code_verifier=verifier, text_version=WAIVER_VERSION, text_hash=text_digest(WAIVER_TEXT),
-        openid=people.openid_of(person_id), ip=ip[:64], user_agent=user_agent[:255],
-    )  # fmt: skip
-    return Departure(pairing.planet.provider, pairing.planet.group_id, state, verifier)
+    where = {"browser": browser, "ip": ip, "user_agent": user_agent, "state": state}
+    return depart(env, person_id=person_id, grant_id=grant.id, planet=pairing.planet, **where)
 
 
 def earlier_memberships(grant: Grant) -> list[Membership]:
@@ -180,16 +158,23 @@ def complete(env: Env, *, attempt_id: int, member_uid: str, display_name: str) -
     if not CoursePlanet.find(course=grant.course_id, planet=attempt.planet_id).is_live:
         raise PairingNotLive
     check_relink(earlier_memberships(grant), member_uid=member_uid, now=env.now)
+    payments.hold_account(env, provider=attempt.provider, member_uid=member_uid)
     link = link_for(env, attempt, member_uid=member_uid, display_name=display_name)
     membership = memberships.open_for(env, link=link, grant=grant, planet=attempt.planet)
-    put_waiver_in_effect(env, attempt, link)
+    put_waiver_in_effect(env, attempt, link, grant)
+    payments.serve_linked(env, provider=attempt.provider, member_uid=member_uid)
+    note_linked(env, attempt, link, brought=f"grant:{grant.id}")
+    return membership.id
+
+
+def note_linked(env: Env, attempt: LinkAttempt, link: Link, *, brought: str) -> None:
+    """The attempt has led to a link, once."""
     done = (LinkAttempt.id == attempt.id, LinkAttempt.outcome.is_null())
     if not LinkAttempt.change_if(*done, outcome=LINKED, finished_at=env.now, link=link):
         raise StateInvalid
     env.wake(Scan.finish_of(attempt.id, state=scans.LINKED, now=env.now))
     who = f"person:{attempt.person_id}"
-    audit.record(at=env.now, who=who, action="link", subject=f"link:{link.id}", new=f"grant:{grant.id}")
-    return membership.id
+    audit.record(at=env.now, who=who, action="link", subject=f"link:{link.id}", new=brought)
 
 
 def hold_grant(env: Env, grant_id: int) -> Grant:
@@ -215,10 +200,10 @@ def link_for(env: Env, attempt: LinkAttempt, *, member_uid: str, display_name: s
     return owner
 
 
-def put_waiver_in_effect(env: Env, attempt: LinkAttempt, link: Link) -> None:
+def put_waiver_in_effect(env: Env, attempt: LinkAttempt, link: Link, grant: Grant) -> None:
     """What was agreed to before the hand-over counts from now on (B2)."""
     RefundWaiver.create(
-        person=attempt.person_id, grant=attempt.grant_id, link=link, attempt=attempt,
+        person=attempt.person_id, grant=grant, link=link, attempt=attempt,
         text_version=attempt.text_version, text_hash=attempt.text_hash, text=WAIVER_TEXT,
         agreed_at=attempt.created_at, effective_at=env.now,
         openid=attempt.openid, ip=attempt.ip, user_agent=attempt.user_agent,

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from clients.errors import RemoteRefused
-from clients.planets import Reason, RevokeReason
+from clients.planets import Reason, RemovedByOwner, RevokeReason
 from models.access import Grant
 from models.base import shanghai_words
 from models.catalogue import Planet
 from models.errors import AlreadyLinked, MembershipOver
-from models.links import Link, Membership
-from services import notices, outbox
+from models.links import REMOVED_BY_OWNER, Link, Membership
+from models.mismatches import REMOVED
+from services import mismatches, notices, outbox
 from services.context import Context
 from services.env import Env
 
@@ -96,6 +97,7 @@ class Wanted:
     ends_at: datetime
     reason: str
     revoked_reason: RevokeReason | None
+    is_removed: bool
     version: int
 
 
@@ -105,19 +107,25 @@ def wanted(env: Env, *, membership_id: int) -> Wanted:
     revoked = RevokeReason(m.revoked_reason) if m.revoked_at else None
     return Wanted(
         provider=m.planet.provider, group_id=m.planet.group_id, ref=m.ref, member_uid=m.link.member_uid,
-        ends_at=m.ends_at, reason=m.reason, revoked_reason=revoked, version=m.version,
+        ends_at=m.ends_at, reason=m.reason, revoked_reason=revoked,
+        is_removed=m.refused_code == REMOVED_BY_OWNER, version=m.version,
     )  # fmt: skip
 
 
 @outbox.delivers(outbox.MEMBERSHIP)
 async def deliver(ctx: Context, membership_id: int, within: float) -> None:
-    """Tell the planet the latest, under the same `ref` however often; a newer change wins over this one."""
+    """Tell the planet the latest, under the same `ref` however often; a newer change wins over this one.
+
+    Whom the planet's owner removed is not given it again by itself (R4): that stands in the operator's list.
+    """
     want = await ctx.read(wanted, membership_id=membership_id)
     planet = ctx.planet(want.provider)
     there = {"group_id": want.group_id, "ref": want.ref, "within": within}
     try:
         if want.revoked_reason:
             await planet.revoke(**there, reason=want.revoked_reason)
+        elif want.is_removed:
+            raise RemovedByOwner("planet", REMOVED_BY_OWNER)
         else:
             whom = {"member_uid": want.member_uid, "ends_at": want.ends_at}
             await planet.grant(**there, **whom, reason=Reason(want.reason))
@@ -142,6 +150,18 @@ def note_delivered(env: Env, *, membership_id: int, version: int) -> None:
         welcome(env, Membership.find(id=membership_id))
     else:
         Membership.change_if(*older, **confirmed)
+
+
+def removed_by_owner(env: Env, *, provider: str, group_id: str, ref: str) -> None:
+    """The planet's owner took away what we gave: a person decides, it is never given again by itself (R4)."""
+    membership = Membership.get_or_none(ref=ref, active_grant=Membership.grant)
+    if membership is None or (membership.planet.provider, membership.planet.group_id) != (provider, group_id):
+        return
+    Membership.update(refused_code=REMOVED_BY_OWNER).where(Membership.id == membership.id).execute()
+    mismatches.note(
+        env, kind=REMOVED, provider=provider, group_id=group_id, key=ref, member_uid=membership.link.member_uid,
+        membership=membership,
+    )  # fmt: skip
 
 
 def welcome(env: Env, membership: Membership) -> None:

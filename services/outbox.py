@@ -13,6 +13,7 @@ from clients.errors import RemoteDown, RemoteRefused
 from clients.wechat_codes import ConfigRefused
 from models.delivery import OutboxItem
 from models.errors import TooBusy
+from models.links import Membership
 from services.context import Context
 from services.env import Env
 
@@ -237,6 +238,9 @@ def retry(env: Env, *, item_id: int | None) -> int:
     waiting = OutboxItem.done < OutboxItem.wanted
     chosen = waiting if item_id is None else waiting & (OutboxItem.id == item_id)
     again = {"due_at": env.now, "attempts": 0, "gave_up_at": None}
+    if item_id is not None:  # a person has decided, also of whom the planet's owner removed
+        its = OutboxItem.select(OutboxItem.subject).where(chosen, OutboxItem.kind == MEMBERSHIP)
+        Membership.update(refused_code=None).where(Membership.id.in_(its)).execute()
     return OutboxItem.update(**again).where(chosen).execute()
 
 

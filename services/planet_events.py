@@ -1,11 +1,17 @@
-"""What a planet tells us: proved, read, and kept once. It changes no right yet."""
+"""What a planet tells us: proved, read, kept once, and given its effect in the same transaction."""
 
 from clients.planets import EventForged, EventMalformed, PlanetNews
 from models.errors import EventRefused, EventUnreadable, NotFound
 from models.news import PlanetEvent
+from models.payments import ACTIVE, EXPIRED, REFUNDED, REMOVED
 from models.people import digest
+from services import memberships, payments
 from services.context import Context
 from services.env import Env
+
+STATUS = {
+    "purchased": ACTIVE, "renewed": ACTIVE, "expired": EXPIRED, "refunded": REFUNDED, "removed": REMOVED,
+}  # fmt: skip
 
 
 async def take(ctx: Context, *, provider: str, headers: dict[str, list[str]], body: bytes) -> None:
@@ -29,7 +35,24 @@ async def take(ctx: Context, *, provider: str, headers: dict[str, list[str]], bo
 def keep(env: Env, *, provider: str, event_id: str, news: PlanetNews) -> bool:
     """True for the one call that kept it."""
     key = digest(f"{provider} {event_id}")
-    return PlanetEvent.add_once(event_key=key, provider=provider, received_at=env.now, **facts(news))
+    if not PlanetEvent.add_once(event_key=key, provider=provider, received_at=env.now, **facts(news)):
+        return False
+    if news.source == "paid":
+        heed_payment(env, provider, news)
+    elif news.kind == "removed":
+        memberships.removed_by_owner(env, provider=provider, group_id=news.group_id, ref=news.ref)
+    return True
+
+
+def heed_payment(env: Env, provider: str, news: PlanetNews) -> None:
+    """What was paid there, or taken back: at once for who has linked, else kept until he does."""
+    account = {"provider": provider, "member_uid": news.member_uid}
+    payments.hold_account(env, **account)
+    payments.learn(env, provider=provider, told=payments.Told(
+        group_id=news.group_id, member_uid=news.member_uid, order_ref=news.order_ref, paid_fen=news.paid_fen,
+        status=STATUS[news.kind], starts_at=news.starts_at, ends_at=news.ends_at, version=news.version,
+    ))  # fmt: skip
+    payments.serve_linked(env, **account)
 
 
 def facts(news: PlanetNews) -> dict[str, object]:

@@ -24,8 +24,8 @@ from models.links import LinkAttempt
 from models.people import STATE_LIFE, digest
 from models.scans import Scan
 from services import catalogue, links, signing
+from services.departures import Departure
 from services.env import Env
-from services.links import Departure
 
 KEPT = timedelta(days=1)
 TARGET = "scan"

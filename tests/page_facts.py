@@ -9,10 +9,12 @@ from typing import Any
 from h5 import pages
 from services import scan_pages
 from services.access import CourseState, Reason
+from services.arrivals import Arrived
 from services.catalogue import CourseCard, LessonCard, LessonContent, PlanetCard
 from services.lecturers import CONSENT_TEXT, PairingView
-from services.link_views import LinkView, MembershipView, Outcome
+from services.link_views import Arrival, LinkView, MembershipView, Outcome
 from services.links import Offer
+from services.payment_views import PaymentView
 from services.people import Visitor
 from services.purchases import Claim
 from services.scans_at_pc import Progress
@@ -79,6 +81,39 @@ def state(n: dict[str, str], word: str) -> CourseState:
     return CourseState("infosec", n["course"], word, NOW + YEAR if known else None, NOW if known else None)
 
 
+def arrived(n: dict[str, str], word: str) -> Arrived:
+    """What somebody has from his payments at the planet."""
+    has_course = word == "course"
+    return Arrived(
+        state=word, course_slug="infosec" if has_course else "", course_title=n["course"] if has_course else "",
+        worth_fen=(19900, 19950) if word == "voucher" else (), account=n["account"] if word != "none" else "",
+    )  # fmt: skip
+
+
+ARRIVED = ("none", "nothing", "voucher", "course")
+
+
+def planet_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """The page behind the pinned post, in every branch."""
+    found, waiver = [], {"waiver_text": "同时我放弃这门课程的退款权利。", "waiver_version": "2026-11"}
+    for mode, is_live in product(("same_price", "shared"), (True, False)):
+        door = course(n, planet=planet(n, mode=mode, is_live=is_live, guests=() if is_live else (n["guest"],)))
+        facts = {"door": door, "planet": door.planet, "courses": [door]} | waiver
+        found += [("planet.html", facts | {"arrived": None}, {"in_wechat": yes}) for yes in (True, False)]
+        found += [("planet.html", facts | {"arrived": arrived(n, word)}, SIGNED_IN) for word in ARRIVED]
+    return found
+
+
+def payment(n: dict[str, str], gave: str, **changes: Any) -> PaymentView:
+    """A payment at the planet."""
+    return replace(PaymentView("infosec", n["planet"], "…0719", 19900, gave, NOW, is_over=False), **changes)
+
+
+def payments(n: dict[str, str]) -> list[PaymentView]:
+    """A payment of each kind."""
+    return [*(payment(n, gave) for gave in ARRIVED[1:]), payment(n, "voucher", is_over=True)]
+
+
 def course_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Catalogue, course, lesson and planet, in every branch."""
     free = course(n, slug="free", prices=((NOW - YEAR, 0),), planet=planet(n, is_live=False, guests=(), days=90))
@@ -86,13 +121,12 @@ def course_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str,
     found = [
         ("catalogue.html", {"courses": [course(n), free, bare_course(n)], "number": 2, "count": 3}, {"path": "/"}),
         ("catalogue.html", {"courses": [], "number": 1, "count": 1}, {"path": "/"}),
-        ("planet.html", {"planet": planet(n), "courses": [course(n), free]}, {}),
-        ("planet.html", {"planet": planet(n, guests=(), days=90), "courses": [course(n)]}, {}),
+        *planet_pages(n),
     ]
     cards = (course(n), free, bare_course(n), fallen)
     for card, in_wechat in product(cards, (True, False)):
         found.append(("course.html", {"course": card, "state": None}, {"in_wechat": in_wechat}))
-    for card, word in product(cards, (None, *STATES)):
+    for card, word in product(cards, (None, *STATES, "paid_there")):
         found.append(("course.html", {"course": card, "state": state(n, word) if word else None}, SIGNED_IN))
     contents = [(n["article"], "https://media.example/2.mp4"), ("", ""), (n["article"], "javascript:alert(1)")]
     for (article, media), lesson in product(contents, course(n).lessons):
@@ -131,7 +165,7 @@ def link(n: dict[str, str], **changes: Any) -> LinkView:
     """A link with a membership in each state."""
     words = ("linked", "pending", "refused", "over", "revoked")
     rows = [(n["course"], n["planet"], word, NOW + YEAR) for word in words]
-    return replace(LinkView(4, n["account"], "partner", NOW, None, rows), **changes)
+    return replace(LinkView(4, n["account"], "partner", NOW, None, rows, payments(n)), **changes)
 
 
 def link_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -142,11 +176,14 @@ def link_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, A
         found.append(("outcome.html", {"outcome": outcome(n, word)}, {}))
     for address in ("", "javascript:alert(1)"):
         found.append(("outcome.html", {"outcome": outcome(n, "linked", address)}, {}))
+    for word in ("working", *ARRIVED):
+        came = Arrival(word, None, timedelta(0), n["planet"], arrived(n, word))
+        found.append(("arrival.html", {"outcome": came}, {}))
     for word in ("pending", "refused", "linked"):
         found.append(("planet_state.html", {"course": course(n), "membership": membership(n, word)}, SIGNED_IN))
     nameless = membership(n, "linked", account="", entry_url="")
     found.append(("planet_state.html", {"course": course(n), "membership": nameless}, SIGNED_IN))
-    gone = link(n, id=3, unlinked_at=NOW, planet_account="", memberships=[])
+    gone = link(n, id=3, unlinked_at=NOW, planet_account="", memberships=[], payments=[])
     found += [("my_links.html", {"links": links}, SIGNED_IN) for links in ([link(n), gone], [])]
     only_past = link(n, memberships=link(n).memberships[-1:])
     return found + [
@@ -167,6 +204,7 @@ def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, An
         reason(n, source="new kind", ends_at=NOW, is_live=False),
         reason(n, revoked_at=NOW, revoked_reason="refund", is_live=False), reason(n, since=NOW + YEAR, is_live=False),
         reason(n, revoked_at=NOW, revoked_reason="another", is_live=False),
+        reason(n, source="planet", revoked_at=NOW, revoked_reason="planet_refund", is_live=False),
     ]  # fmt: skip
     pairings = [
         PairingView(7, n["course"], n["planet"], "same_price", "live", NOW, 128),
@@ -181,10 +219,11 @@ def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, An
         paid_at=NOW,
         is_mine=False,
     )
-    mine = [state(n, word) for word in STATES]
+    mine, paid = [state(n, word) for word in (*STATES, "paid_there")], payments(n)
     found = [
-        ("me.html", {"courses": mine, "is_lecturer": True}), ("me.html", {"courses": [], "is_lecturer": False}),
-        ("access.html", {"reasons": reasons}), ("access.html", {"reasons": []}),
+        ("me.html", {"courses": mine, "payments": paid, "is_lecturer": True}),
+        ("me.html", {"courses": [], "payments": [], "is_lecturer": False}),
+        ("access.html", {"reasons": reasons, "payments": paid}), ("access.html", {"reasons": [], "payments": []}),
         ("lecturer.html", {"name": n["lecturer"], "pairings": pairings, "consent": CONSENT_TEXT}),
         ("lecturer.html", {"name": n["lecturer"], "pairings": [], "consent": CONSENT_TEXT}),
         ("invite.html", {"name": n["lecturer"], "code": "0" * 32}), ("claim.html", {"claim": claim, "code": "0" * 16}),

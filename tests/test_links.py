@@ -115,7 +115,12 @@ async def test_a_right_that_came_from_the_planet_gives_no_membership_there(site)
     person_id = await site.person_id("anna")
     await site.ctx.transact(give_from_planet, person_id=person_id)
     page = await site.phone("anna").open(f"{site.base_url}{PLANET_PAGE}")
-    assert no_of(page) == (403, "not_enrolled")
+    assert no_of(page) == (409, "already_member"), "he is a member there already"
+    page = await site.posts("anna", PLANET_PAGE, waiver=site.waiver)
+    assert no_of(page) == (409, "already_member")
+    course = await site.phone("anna").open(f"{site.base_url}/courses/{COURSE}")
+    assert course.find("link-state").attrs["data-state"] == "paid_there"
+    assert course.find("link-planet") is None
 
 
 def give_from_planet(env, *, person_id):

@@ -114,6 +114,7 @@ def test_every_form_of_ours_carries_the_token_against_forgery():
 def test_every_template_is_looked_at_here():
     seen = {template for template, _, _ in [*every_page(NAMES), *refusals()]}
     parts = {"base.html", "parts.html", "planet_card.html", "planet_hosts.html", "course_outline.html"}
+    parts |= {"wechat_ways.html"}
     assert {path.name for path in (ROOT / "templates").glob("*.html")} == seen | parts
 
 

@@ -32,6 +32,7 @@ STATE_WORDS = {
     "pending": "正在开通",
     "refused": "星球还没有开通成功，我们正在处理",
     "linked": "已开通，有效期至 {until}",
+    "paid_there": "您是星球的付费会员",
     "over": "一年答疑期已于 {until} 结束",
 }
 
@@ -143,7 +144,7 @@ def one_course(base_url: str, slug: str, title: str) -> str:
 def one_planet(base_url: str, slug: str, title: str, state: str, until: datetime | None) -> str:
     """A line of the list of planets: the course, its state, and where to go."""
     words = STATE_WORDS[state].format(until=shanghai_words(until) if until else "")
-    page = f"{base_url}/courses/{slug}" + ("" if state in {"over", "not_live"} else "/planet")
+    page = f"{base_url}/courses/{slug}" + ("" if state in {"over", "not_live", "paid_there"} else "/planet")
     where = link_to(page, "点此进入" if state == "unlinked" else "查看")
     return f"· {title}：{words}。{where}"
 

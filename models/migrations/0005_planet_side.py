@@ -49,6 +49,14 @@ def up(migrator, db):
         sealed_entry = TextField(null=True)
         finished_at = UtcField(null=True)
 
+    class PlanetAccount(Table):
+        provider = CharField(max_length=32)
+        member_uid = CharField(max_length=128)
+        seen_at = UtcField()
+
+        class Meta:
+            indexes = ((("provider", "member_uid"), True),)
+
     class PlanetPayment(Table):
         provider = CharField(max_length=32)
         order_ref = CharField(max_length=128)
@@ -110,5 +118,5 @@ def up(migrator, db):
         class Meta:
             indexes = ((("membership", "days"), True),)
 
-    db.create_tables([Scan, PlanetPayment, Mismatch, Reconciliation, MembershipReminder])
+    db.create_tables([Scan, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, MembershipReminder])
     migrator.migrate(migrator.drop_not_null("link_attempt", "grant_id"))

@@ -1,0 +1,156 @@
+"""Payments at a planet: learnt by version, each served once ever, ended when it is refunded there (L5, R6)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from models import audit, mismatches
+from models.access import PLANET
+from models.catalogue import SAME_PRICE, Course, CoursePlanet, Planet
+from models.links import Link
+from models.payments import COURSE, NOTHING, REFUNDED, REMOVED, VOUCHER, PlanetAccount, PlanetPayment
+from services import access, memberships, notices
+from services.env import Env
+from services.mismatches import note
+
+PLANET_REFUND = "planet_refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A payment as the planet tells of it, in an event or when it is asked."""
+
+    group_id: str
+    member_uid: str
+    order_ref: str
+    paid_fen: int | None
+    status: str
+    starts_at: datetime
+    ends_at: datetime | None
+    version: int
+
+    def row(self) -> dict[str, object]:
+        """The columns that a newer version changes; an amount that is not told again stays."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "order_ref"}
+        return values if self.paid_fen is not None else {k: v for k, v in values.items() if k != "paid_fen"}
+
+
+def hold_account(env: Env, *, provider: str, member_uid: str) -> None:
+    """Let nobody else link this planet account, or change its payments, before this transaction ends.
+
+    To be called before its payments or its link are looked for. The UPDATE comes first, as in the outbox.
+    """
+    mine = (PlanetAccount.provider == provider, PlanetAccount.member_uid == member_uid)
+    if PlanetAccount.change_if(*mine, seen_at=env.now):
+        return
+    if not PlanetAccount.add_once(provider=provider, member_uid=member_uid, seen_at=env.now):
+        PlanetAccount.change_if(*mine, seen_at=env.now)
+
+
+def learn(env: Env, *, provider: str, told: Told) -> PlanetPayment:
+    """Bring a payment up to what the planet says, if that is newer than what we know, with what it ends; the row.
+
+    The money of a refunded one is back: whatever is said of it later gives nothing.
+    """
+    same = (PlanetPayment.provider == provider, PlanetPayment.order_ref == told.order_ref)
+    newer = (*same, PlanetPayment.version < told.version, PlanetPayment.status != REFUNDED)
+    values = told.row() | {"changed_at": env.now}
+    names = {"provider": provider, "order_ref": told.order_ref, "created_at": env.now}
+    is_news = (
+        PlanetPayment.change_if(*newer, **values)
+        or PlanetPayment.add_once(**names, **values)
+        or PlanetPayment.change_if(*newer, **values)  # somebody else has added it in this very moment
+    )
+    payment = PlanetPayment.get(*same)
+    if is_news:
+        settle(env, payment)
+    return payment
+
+
+def settle(env: Env, payment: PlanetPayment) -> None:
+    """What a new version does to what the payment gave (R6): refunded ends it, removed is for a person to decide."""
+    if payment.status == REFUNDED and payment.gave in {COURSE, VOUCHER}:
+        end(env, payment)
+    if payment.status == REMOVED and payment.still_gives:
+        note(
+            env, kind=mismatches.REMOVED, provider=payment.provider, group_id=payment.group_id, key=payment.order_ref,
+            member_uid=payment.member_uid, payment=payment,
+        )  # fmt: skip
+
+
+def end(env: Env, payment: PlanetPayment) -> None:
+    """Its money is back: the right that it gave ends, and no other; a voucher that is owed is owed no more."""
+    lost = "代金券"
+    if payment.grant_id:
+        access.take_back(env, payment.grant, reason=PLANET_REFUND)
+        lost = f"课程「{payment.grant.course.title}」"
+    text = f"您在星球的付款已退款，它带来的{lost}也随之结束。别的来源给您的权益不受影响。"
+    notices.tell(env, person_id=payment.person_id, text=text)
+
+
+def live_pairing(provider: str, group_id: str) -> CoursePlanet | None:
+    """By which pairing a payment at this planet gives something; None while there is no open one."""
+    rows = CoursePlanet.select(CoursePlanet, Course, Planet).join(Course).switch(CoursePlanet).join(Planet)
+    rows = rows.where(Planet.provider == provider, Planet.group_id == group_id).order_by(CoursePlanet.id)
+    live = [row for row in rows if row.is_live]
+    return min(live, key=lambda row: row.mode != SAME_PRICE, default=None)
+
+
+def worth(env: Env, payment: PlanetPayment, pairing: CoursePlanet) -> str:
+    """What it gives: the course (C3 same_price), a voucher (shared), or nothing below the floor (R6)."""
+    floor = pairing.planet.price_fen * env.config.planet_floor_percent
+    if payment.paid_fen is None or payment.paid_fen * 100 < floor:
+        return NOTHING
+    return COURSE if pairing.mode == SAME_PRICE else VOUCHER
+
+
+def serve(env: Env, *, link: Link, payments: Iterable[PlanetPayment]) -> None:
+    """Give the person of a link what each payment pays for; what waits for its planet to be opened goes on waiting."""
+    for payment in payments:
+        pairing = live_pairing(payment.provider, payment.group_id)
+        if pairing:
+            serve_one(env, payment, link, pairing)
+
+
+def serve_one(env: Env, payment: PlanetPayment, link: Link, pairing: CoursePlanet) -> None:
+    """One payment, once ever: one conditional UPDATE decides who of many is served."""
+    gave = worth(env, payment, pairing)
+    free = (PlanetPayment.id == payment.id, PlanetPayment.waiting(now=env.now))
+    if not PlanetPayment.change_if(*free, served_at=env.now, person=link.person_id, link=link, gave=gave):
+        return
+    if gave == COURSE:
+        right = {"source": PLANET, "source_ref": payment.source_ref, "starts_at": env.now}
+        grant = access.give(env, person=link.person, course=pairing.course, **right)
+        PlanetPayment.update(grant=grant).where(PlanetPayment.id == payment.id).execute()
+    if gave == NOTHING:
+        note(
+            env, kind=mismatches.BELOW_FLOOR, provider=payment.provider, group_id=payment.group_id,
+            key=payment.order_ref, member_uid=payment.member_uid, payment=payment,
+        )  # fmt: skip
+    who, subject = f"person:{link.person_id}", f"payment:{payment.id}"
+    audit.record(at=env.now, who=who, action="planet payment served", subject=subject, new=gave)
+    notices.tell(env, person_id=link.person_id, text=words_of(gave, pairing))
+
+
+def words_of(gave: str, pairing: CoursePlanet) -> str:
+    """What the person reads in the chat."""
+    paid = f"您在星球「{pairing.planet.title}」的付款"
+    if gave == COURSE:
+        return f"{paid}带来了课程「{pairing.course.title}」，现在就可以看。"
+    if gave == VOUCHER:
+        return f"{paid}带来一张等值代金券，用于这位讲师的课程。代金券待发放，发放后会在这里通知您。"
+    return f"{paid}低于星球的价格，没有自动带来课程。我们的同事会核对，不用重复付款。"
+
+
+def of_account(env: Env, *, provider: str, member_uid: str) -> list[PlanetPayment]:
+    """The payments of a planet account that still wait for their person, oldest first."""
+    mine = PlanetPayment.select().where(PlanetPayment.provider == provider, PlanetPayment.member_uid == member_uid)
+    return list(mine.where(PlanetPayment.waiting(now=env.now)).order_by(PlanetPayment.id))
+
+
+def serve_linked(env: Env, *, provider: str, member_uid: str) -> None:
+    """Give the person of this planet account what waits, if he has linked; to be called with the account held."""
+    waiting = of_account(env, provider=provider, member_uid=member_uid)
+    link = Link.get_or_none(provider=provider, active_uid=member_uid) if waiting else None
+    if link and memberships.hold_link(link.id):
+        serve(env, link=link, payments=waiting)
