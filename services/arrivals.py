@@ -106,6 +106,7 @@ class Arrived:
     course_slug: str
     course_title: str
     worth_fen: tuple[int, ...]
+    is_linked: bool
     account: str
 
 
@@ -123,7 +124,7 @@ def arrived(env: Env, *, person_id: int, planet_slug: str) -> Arrived:
         state=state_of({row.gave for row in rows}, has_course=course is not None),
         course_slug=course.slug if course else "", course_title=course.title if course else "",
         worth_fen=tuple(row.paid_fen for row in rows if row.gave == "voucher"),
-        account=link.display_name if link else "",
+        is_linked=link is not None, account=link.display_name if link else "",
     )  # fmt: skip
 
 

@@ -8,11 +8,13 @@ from itertools import islice
 from peewee import JOIN, Expression, fn
 
 from models import scans
-from models.access import PURCHASE, Grant
+from models.access import PLANET, PURCHASE, Grant
 from models.delivery import InboxItem, OutboxItem
 from models.links import Link, LinkAttempt, Membership, RefundWaiver, text_digest
+from models.mismatches import BELOW_FLOOR, Mismatch
 from models.news import PlanetEvent
 from models.orders import Platform, Purchase
+from models.payments import COURSE, NOTHING, REFUNDED, PlanetPayment
 from models.scans import Scan
 from services import outbox
 from services.env import Env
@@ -59,6 +61,39 @@ def membership_place(env: Env) -> Iterable[str]:
     wrong = (lives & (Membership.active_grant.is_null() | ~holds)) | (~lives & Membership.active_grant.is_null(False))
     for row in Membership.select().where(wrong):
         yield f"membership {row.id}"
+
+
+@invariant("I5", "at most one right for each payment at a planet, ever")
+def one_right(env: Env) -> Iterable[str]:
+    rights = Grant.select(fn.MIN(Grant.id).alias("id")).where(Grant.source == PLANET).group_by(Grant.source_ref)
+    for row in rights.having(fn.COUNT(Grant.id) > 1):
+        yield f"payment of grant {row.id}"
+    shared = PlanetPayment.select(PlanetPayment.grant).where(PlanetPayment.grant.is_null(False))
+    for row in shared.group_by(PlanetPayment.grant).having(fn.COUNT(PlanetPayment.id) > 1):
+        yield f"grant {row.grant_id}"
+
+
+@invariant("I5", "a payment at a planet that gave a course has its right, and each such right its payment")
+def right_of_payment(env: Env) -> Iterable[str]:
+    its = (PlanetPayment.grant == Grant.id) & (PlanetPayment.person == Grant.person) & (Grant.source == PLANET)
+    rows = PlanetPayment.select(PlanetPayment.id).join(Grant, JOIN.LEFT_OUTER, on=its)
+    for row in rows.where((PlanetPayment.gave == COURSE) != Grant.id.is_null(False)):
+        yield f"payment {row.id}"
+    rights = Grant.select(Grant.id).join(PlanetPayment, JOIN.LEFT_OUTER, on=its)
+    for row in rights.where(Grant.source == PLANET, PlanetPayment.id.is_null()):
+        yield f"grant {row.id}"
+
+
+@invariant("I5", "a payment at a planet was served to one person, through his link, or to nobody")
+def served_to_one(env: Env) -> Iterable[str]:
+    served = PlanetPayment.served_at.is_null(False)
+    empty = PlanetPayment.person.is_null() | PlanetPayment.link.is_null() | PlanetPayment.gave.is_null()
+    filled = PlanetPayment.person.is_null(False) | PlanetPayment.link.is_null(False) | PlanetPayment.gave.is_null(False)
+    for row in PlanetPayment.select(PlanetPayment.id).where((served & empty) | (~served & filled)):
+        yield f"payment {row.id}"
+    foreign = PlanetPayment.select(PlanetPayment.id).join(Link).where(Link.person != PlanetPayment.person)
+    for row in foreign:
+        yield f"payment {row.id}"
 
 
 @invariant("I6", "at most one active link for each planet account and for each person")
@@ -115,6 +150,21 @@ def refunded_gives_nothing(env: Env) -> Iterable[str]:
     rows = Purchase.select(Purchase.id, Grant.id).join(Platform).join(Grant, on=grant_of_purchase())
     for purchase, grant in rows.where(Purchase.refunded_at.is_null(False), Grant.revoked_at.is_null()).tuples():
         yield f"purchase {purchase}, grant {grant}"
+
+
+@invariant("I8", "a payment that was refunded at the planet gives no course any more")
+def refunded_there_gives_nothing(env: Env) -> Iterable[str]:
+    rows = PlanetPayment.select(PlanetPayment.id).join(Grant)
+    for row in rows.where(PlanetPayment.status == REFUNDED, Grant.revoked_at.is_null()):
+        yield f"payment {row.id}"
+
+
+@invariant("R6", "a payment that gave nothing stands in the operator's list")
+def too_little_is_listed(env: Env) -> Iterable[str]:
+    its = (Mismatch.payment == PlanetPayment.id) & (Mismatch.kind == BELOW_FLOOR)
+    rows = PlanetPayment.select(PlanetPayment.id).join(Mismatch, JOIN.LEFT_OUTER, on=its)
+    for row in rows.where(PlanetPayment.gave == NOTHING, Mismatch.id.is_null()):
+        yield f"payment {row.id}"
 
 
 @invariant("I8", "a purchase that was granted gives its right")
@@ -215,8 +265,8 @@ def versions(env: Env) -> Iterable[str]:
         yield f"membership {row.id}"
 
 
-@invariant("I26", "one attempt made at most one waiver, and a linked one has it")
+@invariant("I26", "one attempt made at most one waiver, and one that linked a purchase has it")
 def one_effect(env: Env) -> Iterable[str]:
-    linked = LinkAttempt.outcome == LINKED
+    linked = (LinkAttempt.outcome == LINKED) & LinkAttempt.grant.is_null(False)
     for row in LinkAttempt.select().join(RefundWaiver, JOIN.LEFT_OUTER).where(linked, RefundWaiver.id.is_null()):
         yield f"attempt {row.id}"

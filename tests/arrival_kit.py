@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from models.payments import PlanetPayment
+from models.access import Grant
+from models.base import Row
+from models.catalogue import Course, CoursePlanet
+from models.delivery import ChatNotice
 from sandbox.phone_page import Page
+from services import catalogue
 from tests.event_kit import EVENTS
-from tests.site import WEBHOOK_SECRET, Site
+from tests.site import COURSE, WEBHOOK_SECRET, Site
 
 PLANET = "/planets/infosec"
 
@@ -34,11 +38,55 @@ async def hears(site: Site) -> None:
     await events.deliver_due()
 
 
-async def payments(site: Site, **equals: Any) -> list[PlanetPayment]:
-    """What we know of payments at planets, oldest first."""
+async def changes_pairing(site: Site, **values: Any) -> None:
+    """The pairing of the course is another from now on: `mode="shared"`, `paused_at=…`."""
 
-    def found(_env: Any) -> list[PlanetPayment]:
-        rows = PlanetPayment.select().order_by(PlanetPayment.id)
-        return list(rows.filter(**equals) if equals else rows)
+    def change(_env: Any) -> None:
+        CoursePlanet.update(**values).where(CoursePlanet.course == Course.get(slug=COURSE)).execute()
+        catalogue.changed()
 
-    return await site.ctx.read(found)
+    await site.ctx.transact(change)
+    await site.ctx.catalogue.refresh(site.ctx.read)
+
+
+async def changed_since(site: Site, before: dict[str, int]) -> set[str]:
+    """Which tables are not as they were."""
+    after = await site.rows()
+    return {name for name, rows in after.items() if rows != before[name]}
+
+
+def pays(site: Site, name: str = "anna", paid_fen: int | None = None) -> str:
+    """Somebody pays for the planet with the account that he uses there; the payment's number."""
+    return site.box.planet.member_buys(site.phone(name).person, "g1", paid_fen)
+
+
+def uid(site: Site, name: str = "anna") -> str:
+    """What the planet calls somebody to us."""
+    return site.box.planet.account_of(site.phone(name).person).uid
+
+
+def state(page: Page) -> str:
+    """How a page says that it stands."""
+    return page.find("link-state").attrs["data-state"]
+
+
+def no_of(page: Page) -> tuple[int, str]:
+    """Status and code of a refusal."""
+    return page.status, page.find("error-code").text
+
+
+async def grants(site: Site, name: str = "anna") -> list[Grant]:
+    """Somebody's rights that hold, oldest first."""
+    person_id = await site.person_id(name)
+    live = Grant.live(now=site.clock.now())
+    return await site.ctx.read(lambda _env: list(Grant.select().where(Grant.person == person_id, live)))
+
+
+async def notices(site: Site) -> list[str]:
+    """What the account has to tell people, oldest first."""
+    return await site.ctx.read(lambda _env: [one.text for one in ChatNotice.select().order_by(ChatNotice.id)])
+
+
+async def every(site: Site, row: type[Row]) -> list[Any]:
+    """All rows of a kind, oldest first."""
+    return await site.ctx.read(lambda _env: list(row.select().order_by(row.id)))

@@ -86,7 +86,8 @@ def arrived(n: dict[str, str], word: str) -> Arrived:
     has_course = word == "course"
     return Arrived(
         state=word, course_slug="infosec" if has_course else "", course_title=n["course"] if has_course else "",
-        worth_fen=(19900, 19950) if word == "voucher" else (), account=n["account"] if word != "none" else "",
+        worth_fen=(19900, 19950) if word == "voucher" else (), is_linked=word not in {"none", "voucher"},
+        account=n["account"] if word != "none" else "",
     )  # fmt: skip
 
 

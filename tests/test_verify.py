@@ -8,15 +8,17 @@ from playhouse.test_utils import count_queries
 
 from models.access import Grant
 from models.base import database as bound
+from models.catalogue import Course
 from models.delivery import InboxItem, OutboxItem
 from models.links import Link, LinkAttempt, Membership, RefundWaiver
 from models.news import PlanetEvent
 from models.orders import Purchase
+from models.payments import PlanetPayment
 from models.people import Person
 from models.scans import Scan
 from services import purchases, verify
 from tests.shop import Shop
-from tests.site import COURSE, START
+from tests.site import COURSE, OTHER_COURSE, START
 
 pytest_plugins = ["tests.commands"]
 gen = pytest.mark.gen_test(timeout=60)
@@ -91,7 +93,37 @@ def one_event_twice() -> None:
         )  # fmt: skip
 
 
+def payment(order_ref: str = "O-9", **changes) -> PlanetPayment:
+    """A payment at the planet that was brought by anna and gave nothing yet, or what `changes` say."""
+    link = Link.get()
+    told = {"provider": "partner", "group_id": "g1", "member_uid": "m", "paid_fen": 1, "status": "active"}
+    when = dict.fromkeys(("starts_at", "created_at", "changed_at", "served_at"), link.linked_at)
+    served = {"person": link.person, "link": link, "gave": "voucher", "version": 1}
+    return PlanetPayment.create(order_ref=order_ref, **told | when | served | changes)
+
+
+def right_of(order_ref: str = "O-9", **changes) -> Grant:
+    """The right that came from such a payment."""
+    right = copy(Grant.get(source="purchase"), source="planet", source_ref=f"partner:{order_ref}", **changes)
+    payment(order_ref, gave="course", grant=right)
+    return right
+
+
+def two_rights_of_a_payment() -> Grant:
+    """A second right that names the same payment."""
+    return copy(right_of(), course=Course.get(slug=OTHER_COURSE))
+
+
 BREAKS = {
+    "at most one right for each payment at a planet, ever": two_rights_of_a_payment,
+    "a payment at a planet that gave a course has its right, and each such right its payment": lambda: payment(
+        gave="course"
+    ),
+    "a payment at a planet was served to one person, through his link, or to nobody": lambda: payment(link=None),
+    "a payment that was refunded at the planet gives no course any more": lambda: (
+        right_of() and change(PlanetPayment, status="refunded")
+    ),
+    "a payment that gave nothing stands in the operator's list": lambda: payment(gave="nothing"),
     "one event of a planet for each id": one_event_twice,
     "at most one live membership for each purchase": lambda: with_row(
         copy(Membership.get(), ref="r2", active_grant=None)
@@ -133,7 +165,7 @@ BREAKS = {
     "one purchase for each order number of a platform": told_twice,
     "no attempt was linked after its life was over": lambda: change(LinkAttempt, used_at=LinkAttempt.get().expires_at),
     "versions only grow: nothing is confirmed that was never wanted": lambda: change(Membership, delivered_version=9),
-    "one attempt made at most one waiver, and a linked one has it": lambda: copy(
+    "one attempt made at most one waiver, and one that linked a purchase has it": lambda: copy(
         LinkAttempt.get(), state_hash="another"
     ),
 }
