@@ -14,7 +14,7 @@ from models.access import Grant
 from models.delivery import JobLease, OutboxItem
 from models.errors import TooBusy
 from models.links import Link
-from services import inbox, links, notices, outbox, people, scans
+from services import inbox, links, notices, outbox, payments, people, scans
 from services.context import Context
 from services.env import Env
 
@@ -66,7 +66,10 @@ def count(env: Env) -> None:
     grants_live.set(Grant.select().where(Grant.live(now=env.now)).count())
 
 
-JOBS = [Job("tidy", timedelta(hours=1), tidy)]
+JOBS = [
+    Job("tidy", timedelta(hours=1), tidy),
+    Job("payments", timedelta(minutes=1), payments.serve_late),
+]
 
 
 def take(env: Env, *, name: str, every: timedelta, holder: str) -> bool:

@@ -10,10 +10,12 @@ from models.catalogue import SAME_PRICE, Course, CoursePlanet, Planet
 from models.links import Link
 from models.payments import COURSE, NOTHING, REFUNDED, REMOVED, VOUCHER, PlanetAccount, PlanetPayment
 from services import access, memberships, notices
+from services.context import Context
 from services.env import Env
 from services.mismatches import note
 
 PLANET_REFUND = "planet_refund"
+AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +156,25 @@ def serve_linked(env: Env, *, provider: str, member_uid: str) -> None:
     link = Link.get_or_none(provider=provider, active_uid=member_uid) if waiting else None
     if link and memberships.hold_link(link.id):
         serve(env, link=link, payments=waiting)
+
+
+def serve_account(env: Env, *, provider: str, member_uid: str) -> None:
+    """The same, in a transaction of its own."""
+    hold_account(env, provider=provider, member_uid=member_uid)
+    serve_linked(env, provider=provider, member_uid=member_uid)
+
+
+def late(env: Env) -> list[tuple[str, str]]:
+    """The planet accounts, linked, whose payments wait though they need not: their planet has been opened since."""
+    its_link = (Link.provider == PlanetPayment.provider) & (Link.active_uid == PlanetPayment.member_uid)
+    its_planet = (Planet.provider == PlanetPayment.provider) & (Planet.group_id == PlanetPayment.group_id)
+    rows = PlanetPayment.select(PlanetPayment.provider, PlanetPayment.member_uid).distinct()
+    rows = rows.join(Link, on=its_link).switch(PlanetPayment).join(Planet, on=its_planet).join(CoursePlanet)
+    is_open = (CoursePlanet.opted_in_at.is_null(False), CoursePlanet.paused_at.is_null())
+    return list(rows.where(PlanetPayment.waiting(now=env.now), *is_open).limit(AT_ONCE).tuples())
+
+
+async def serve_late(ctx: Context) -> None:
+    """Serve them, each in a transaction of its own."""
+    for provider, member_uid in await ctx.read(late):
+        await ctx.transact(serve_account, provider=provider, member_uid=member_uid)
