@@ -6,7 +6,7 @@ from datetime import datetime
 from models import scans
 from models.people import digest
 from models.scans import Scan
-from services import links, scans_at_pc
+from services import links, scan_secrets
 from services import scans as steps
 from services.env import Env
 from services.links import Offer
@@ -45,9 +45,9 @@ def page(env: Env, *, code: str, person_id: int | None) -> Page:
         return Page("open", **facts)
     steps.check_mine(env, scan, person_id)
     if scan.state == scans.SCANNED:
-        return Page("confirm", **facts, offer=offer(env, scan), page=steps.confirm_id(env, scan, person_id))
+        return Page("confirm", **facts, offer=offer(env, scan), page=scan_secrets.confirm_id(env, scan, person_id))
     if scan.state == scans.CONFIRMED and scan.purpose == scans.SIGN_IN:
-        return Page("digits", **facts, digits=scans_at_pc.digits_of(env, scan))
+        return Page("digits", **facts, digits=scan_secrets.digits_of(env, scan))
     return Page("done", **facts, attempt_id=scan.attempt_id)
 
 

@@ -15,7 +15,6 @@ from models.errors import (
     ScanCancelled,
     ScanExpired,
     ScanTaken,
-    StateInvalid,
     TooMany,
     WrongInput,
     retold,
@@ -23,7 +22,7 @@ from models.errors import (
 from models.links import LinkAttempt
 from models.people import STATE_LIFE, digest
 from models.scans import Scan
-from services import catalogue, links, signing
+from services import catalogue, links, scan_secrets
 from services.departures import Departure
 from services.env import Env
 
@@ -54,7 +53,7 @@ def ask(
     renewals = renew(env, renews, browser) if renews else 0
     check_few(env, browser)
     public_id, number = env.new_code(128), f"{int(env.new_code(32), 16) % 100:02d}"
-    code = code_of(env.config.secret_keys[0], public_id, browser)
+    code = scan_secrets.code_of(env.config.secret_keys[0], public_id, browser)
     Scan.create(
         public_id=public_id, code_hash=digest(code), browser_hash=digest(browser), purpose=purpose, course=course,
         target=target, number=number, pc_person=person_id, ip=ip[:64], user_agent=user_agent[:255],
@@ -94,11 +93,6 @@ def check_few(env: Env, browser: str) -> None:
     ends = [scan.expires_at for scan in live.where(Scan.expires_at > env.now)]
     if len(ends) >= scans.LIVE_AT_ONCE:
         raise TooMany(retry_after=int((min(ends) - env.now).total_seconds()) + 1)
-
-
-def code_of(key: str, public_id: str, browser: str) -> str:
-    """The code in the QR: made from what only the PC's browser holds, so that its page can show it again."""
-    return signing.token(key, "scan code", f"{public_id} {browser}", bits=128)
 
 
 def opened(env: Env, *, code: str, person_id: int) -> None:
@@ -172,25 +166,6 @@ def check_mine(env: Env, scan: Scan, person_id: int) -> None:
         raise retold(scan.refused_code, scan.said)
 
 
-def confirm_id(env: Env, scan: Scan, person_id: int) -> str:
-    """What one page of one person carries: with it a second tap is the same tap."""
-    nonce = env.new_code(128)
-    return nonce + signature(env.config.secret_keys[0], scan, person_id, nonce)
-
-
-def signature(key: str, scan: Scan, person_id: int, nonce: str) -> str:
-    """Binds a page to scan and person."""
-    return signing.token(key, "scan page", f"{scan.public_id} {person_id} {nonce}", bits=128)
-
-
-def check_confirm_id(env: Env, scan: Scan, person_id: int, given: str) -> None:
-    """Raise StateInvalid for one that no page of ours showed this person."""
-    nonce, signed = given[:32], given[32:]
-    keys = env.config.secret_keys
-    if not any(hmac.compare_digest(signature(key, scan, person_id, nonce), signed) for key in keys):
-        raise StateInvalid
-
-
 def confirm(
     env: Env, *, code: str, person_id: int, page: str, browser: str, agreed: str, ip: str, user_agent: str
 ) -> Departure | None:
@@ -200,7 +175,7 @@ def confirm(
     the same answer. Raises what `check_mine` raises, ScanTaken for another page, and what `links.begin` raises.
     """
     scan = Scan.find(code_hash=digest(code))
-    check_confirm_id(env, scan, person_id, page)
+    scan_secrets.check_confirm_id(env, scan, person_id, page)
     is_link = scan.purpose == scans.LINK
     until = env.now + (STATE_LIFE if is_link else scans.DIGITS_LIFE)
     his = {"confirm_hash": digest(page), "confirmed_at": env.now, "expires_at": until}
@@ -216,16 +191,11 @@ def depart(
     env: Env, scan: Scan, person_id: int, page: str, browser: str, agreed: str, ip: str, user_agent: str
 ) -> Departure:
     """Begin the hand-over of the phone's browser, and remember which one the PC follows."""
-    state = state_of(env, page)
+    state = scan_secrets.state_of(env, page)
     who = {"person_id": person_id, "browser": browser, "ip": ip, "user_agent": user_agent}
     departure = links.begin(env, course_slug=scan.course.slug, agreed=agreed, state=state, **who)
     Scan.update(attempt=LinkAttempt.get(state_hash=digest(state))).where(Scan.id == scan.id).execute()
     return departure
-
-
-def state_of(env: Env, page: str) -> str:
-    """The state of the hand-over that a page leads to: made from the page, so that a second tap leads there too."""
-    return signing.token(env.config.secret_keys[0], "scan state", page, bits=128)
 
 
 def confirmed_before(env: Env, scan: Scan, person_id: int, page: str) -> Departure | None:
@@ -236,7 +206,7 @@ def confirmed_before(env: Env, scan: Scan, person_id: int, page: str) -> Departu
     if scan.attempt is None:
         return None
     attempt = scan.attempt
-    return Departure(attempt.provider, attempt.planet.group_id, state_of(env, page), attempt.code_verifier)
+    return Departure(attempt.provider, attempt.planet.group_id, scan_secrets.state_of(env, page), attempt.code_verifier)
 
 
 def decline(env: Env, *, code: str, person_id: int, no: BusinessError) -> None:

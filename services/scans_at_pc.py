@@ -13,12 +13,11 @@ from models.errors import BusinessError, NotFound, ScanExpired, ScanTaken, Wrong
 from models.links import Membership
 from models.people import REPEAT_LIFE, Session, digest
 from models.scans import Scan
-from services import people, signing
+from services import people, scan_secrets, signing
 from services import scans as steps
 from services.context import Context
 from services.env import Env
 
-DIGITS = 6
 log = structlog.get_logger()
 SOMEBODY = "微信用户"
 
@@ -122,7 +121,7 @@ def entry_of(env: Env, *, public_id: str, browser: str) -> str:
     scan = mine(public_id, browser)
     if scan.sealed_entry:
         return signing.unseal(env.config, scan.sealed_entry)
-    codes = (steps.code_of(key, public_id, browser) for key in env.config.secret_keys)
+    codes = (scan_secrets.code_of(key, public_id, browser) for key in env.config.secret_keys)
     code = next((code for code in codes if hmac.compare_digest(digest(code), scan.code_hash)), None)
     if code is None:
         raise NotFound
@@ -145,12 +144,6 @@ def end_of_browser(env: Env, *, browser: str) -> None:
     for scan in Scan.select().where(Scan.browser_hash == digest(browser), Scan.state.in_(scans.LIVE)):
         if scan.move(Scan.state.in_(scans.LIVE), now=env.now, state=scans.EXPIRED, finished_at=env.now):
             env.wake(Scan.get_by_id(scan.id))
-
-
-def digits_of(env: Env, scan: Scan) -> str:
-    """The six digits that the phone shows: made from the confirmation, stored nowhere."""
-    made = signing.derive(env.config.secret_keys[0], "scan digits", f"{scan.public_id} {scan.confirm_hash}")
-    return f"{int.from_bytes(made[:8]) % 10**DIGITS:0{DIGITS}d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +170,7 @@ def type_digits(env: Env, *, public_id: str, browser: str, digits: str) -> Signe
     scan = mine(public_id, browser)
     if scan.purpose != scans.SIGN_IN:
         raise NotFound
-    is_right = hmac.compare_digest(digits_of(env, scan), digits)
+    is_right = hmac.compare_digest(scan_secrets.digits_of(env, scan), digits)
     confirmed = Scan.state == scans.CONFIRMED
     if not scan.move(confirmed, now=env.now, tries=Scan.tries + 1):
         return done_before(env, Scan.get_by_id(scan.id), browser, is_right)
@@ -186,7 +179,9 @@ def type_digits(env: Env, *, public_id: str, browser: str, digits: str) -> Signe
     if not scan.move(confirmed, now=env.now, state=scans.DONE, finished_at=env.now):
         return done_before(env, Scan.get_by_id(scan.id), browser, is_right)
     env.wake(Scan.get_by_id(scan.id))
-    return SignedIn(people.new_session(env, scan.scanned_by_id, token=token_of(env, scan, browser)), scan.target)
+    return SignedIn(
+        people.new_session(env, scan.scanned_by_id, token=scan_secrets.token_of(env, scan, browser)), scan.target
+    )
 
 
 def wrong(env: Env, scan: Scan) -> BusinessError:
@@ -198,14 +193,9 @@ def wrong(env: Env, scan: Scan) -> BusinessError:
     return ScanExpired()
 
 
-def token_of(env: Env, scan: Scan, browser: str) -> str:
-    """The session's secret: made from what only the PC's browser holds, so that a lost answer can be given again."""
-    return signing.token(env.config.secret_keys[0], "scan session", f"{scan.public_id} {browser}", bits=256)
-
-
 def done_before(env: Env, scan: Scan, browser: str, is_right: bool) -> SignedIn | BusinessError:
     """The same answer again, for a minute, to whom the right digits are still known."""
-    token = token_of(env, scan, browser)
+    token = scan_secrets.token_of(env, scan, browser)
     is_fresh = scan.state == scans.DONE and env.now < scan.finished_at + REPEAT_LIFE
     if not (is_fresh and is_right and Session.get_or_none(token_hash=digest(token))):
         return ScanExpired()

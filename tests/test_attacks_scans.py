@@ -10,7 +10,7 @@ from models.errors import ScanTaken
 from models.links import Link, LinkAttempt
 from models.people import Session
 from models.scans import Scan
-from services import scans, scans_at_pc
+from services import scan_secrets, scans
 from services.limits import LIMITS
 from tests.attack_kit import ask, session
 from tests.pc import PC
@@ -404,7 +404,7 @@ async def test_a_page_of_mine_confirms_nothing_that_another_holds(site, pc):
     address = await scanned(site, pc)
     code = address.rpartition("/")[2]
     bob, scan = await site.person_id("bob"), await site.ctx.read(lambda _env: Scan.get())
-    page = await site.ctx.read(lambda env: scans.confirm_id(env, scan, bob))
+    page = await site.ctx.read(lambda env: scan_secrets.confirm_id(env, scan, bob))
     before = await site.rows()
     yes = {"code": code, "person_id": bob, "page": page, "browser": "b" * 64, "agreed": site.waiver}
     with pytest.raises(ScanTaken):
@@ -441,7 +441,7 @@ async def test_digits_are_nothing_to_a_scan_for_linking(site, pc):
     await scanned(site, pc)
     await site.phone("anna").submit("confirm", waiver=site.waiver)
     scan = await site.ctx.read(lambda _env: Scan.get())
-    digits = await site.ctx.read(lambda env: scans_at_pc.digits_of(env, scan))
+    digits = await site.ctx.read(lambda env: scan_secrets.digits_of(env, scan))
     before = await site.rows()
     assert (await pc.types(digits)).status == 404 and not pc.is_signed_in
     assert await site.rows() == before

@@ -3,7 +3,7 @@
 from models import scans as states
 from models.people import digest
 from models.scans import Scan
-from services import scans, scans_at_pc
+from services import scan_secrets, scans, scans_at_pc
 from services.env import Env
 from tests.race_kit import RACE, RACERS, buys, counted, each_round, goes_wrong, overspends
 from tests.site import COURSE, Site
@@ -38,7 +38,7 @@ async def one_code(site: Site, number: int) -> list:
 
 def page_of(env: Env, code: str, person_id: int) -> str:
     """What one page of the phone carries."""
-    return scans.confirm_id(env, Scan.get(code_hash=digest(code)), person_id)
+    return scan_secrets.confirm_id(env, Scan.get(code_hash=digest(code)), person_id)
 
 
 async def held(site: Site, number: int, purpose: str = states.LINK) -> tuple[scans.Asked, int]:

@@ -31,7 +31,18 @@ from models.links import WAIVER_VERSION, Link, LinkAttempt, RefundWaiver
 from models.people import Person, Session, digest
 from models.prepared import Prepared
 from models.scans import Scan
-from services import catalogue_file, catalogue_load, config, database, links, people, scan_pages, scans, scans_at_pc
+from services import (
+    catalogue_file,
+    catalogue_load,
+    config,
+    database,
+    links,
+    people,
+    scan_pages,
+    scan_secrets,
+    scans,
+    scans_at_pc,
+)
 from services.env import Env
 from tests.site import CATALOGUE, COURSE
 
@@ -145,7 +156,7 @@ class History(RuleBasedStateMachine):
         public_id = self.some(data, list(self.codes))
         scan, before = Scan.get(public_id=public_id), Session.select().count()
         env = Env(now=self.now, new_code=secrets.token_hex, config=self.config)
-        digits = scans_at_pc.digits_of(env, scan) if is_right else "wrong!"
+        digits = scan_secrets.digits_of(env, scan) if is_right else "wrong!"
         came = self.does(scans_at_pc.type_digits, public_id=public_id, browser=browser, digits=digits)
         opened = Session.select().count() - before
         assert opened <= 1

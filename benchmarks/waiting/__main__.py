@@ -24,7 +24,7 @@ from models import scans as states
 from models.base import database as bound
 from models.people import digest
 from models.scans import Scan
-from services import people, scans
+from services import people, scan_secrets
 from services.env import Env
 from tests.commands import as_variables
 from tests.server_process import free_port
@@ -69,7 +69,7 @@ class World:
 
     def yes(self, env: Env, public_id: str, code: str) -> Phone:
         """The form of one confirm page."""
-        page = scans.confirm_id(env, Scan(public_id=public_id), self.person)
+        page = scan_secrets.confirm_id(env, Scan(public_id=public_id), self.person)
         cookie = f"__Host-session={self.session}; __Host-browser={self.session}; {self.xsrf[0]}"
         return Phone(f"/s/{code}", cookie, f"_xsrf={self.xsrf[1]}&action=confirm&page={page}")
 
