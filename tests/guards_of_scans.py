@@ -3,6 +3,7 @@
 from tests.guards import Guard
 
 SCAN, STEPS, AT_PC, PAGES = "models/scans.py", "services/scans.py", "services/scans_at_pc.py", "services/scan_pages.py"
+SECRETS = "services/scan_secrets.py"
 ATTACKS = "test_attacks_scans.py::"
 
 GUARDS = [
@@ -37,7 +38,7 @@ GUARDS = [
           ATTACKS + "test_a_second_phone_is_told_that_the_code_is_taken"),
     Guard(STEPS, "    if not scan.is_live(now=env.now):\n        raise ScanExpired\n", "",
           ATTACKS + "test_a_code_is_worthless_after_two_minutes_and_when_a_newer_one_stands_in_its_place"),
-    Guard("services/scan_secrets.py", "    if not any(hmac.compare_digest(signature(key, scan, person_id, nonce), signed) for key in keys):",
+    Guard(SECRETS, "    if not any(hmac.compare_digest(signature(key, scan, person_id, nonce), signed) for key in keys):",
           "    if False:",
           ATTACKS + "test_confirming_twice_from_one_page_is_confirming_once_and_from_another_page_is_refused"),
     Guard(STEPS, "mine = (Scan.state == scans.SCANNED, Scan.scanned_by == person_id)",

@@ -1,4 +1,4 @@
-"""What the planet tells us: kept once, from the planet alone, and from nobody else; what each event does is in test_payments.py."""
+"""What the planet tells us: kept once, from the planet alone; what each event does is in test_payments.py."""
 
 import asyncio
 from datetime import UTC, datetime
