@@ -7,12 +7,10 @@ from clients.planets import RemoteMembership
 from models.catalogue import Planet
 from models.errors import NotAMember, PairingNotLive, PaymentServed, WaiverNotAgreed
 from models.links import WAIVER_TEXT, WAIVER_VERSION, Link, LinkAttempt, RefundWaiver, text_digest
-from models.payments import ACTIVE, COURSE, EXPIRED, REFUNDED, REMOVED, PlanetPayment
+from models.payments import ACTIVE, COURSE, REFUNDED, PlanetPayment
 from services import links, payments
 from services.departures import Departure, depart
 from services.env import Env
-
-STATUS = {"active": ACTIVE, "expired": EXPIRED, "revoked": REMOVED, "refunded": REFUNDED}
 
 
 def begin(
@@ -61,7 +59,10 @@ def bring(env: Env, attempt: LinkAttempt, found: Sequence[RemoteMembership]) -> 
     What we granted ourselves is none (no loops, L5), nor what the planet's owner gave for nothing.
     """
     paid = [one for one in found if one.source == "paid" and one.order_ref]
-    rows = [payments.learn(env, provider=attempt.provider, told=told(attempt, one)) for one in paid]
+    rows = [
+        payments.learn(env, provider=attempt.provider, told=payments.Told.of(one, group_id=attempt.planet.group_id))
+        for one in paid
+    ]
     live = [
         row
         for row, one in zip(rows, paid, strict=True)
@@ -70,14 +71,6 @@ def bring(env: Env, attempt: LinkAttempt, found: Sequence[RemoteMembership]) -> 
     if not live:
         raise NotAMember
     return live
-
-
-def told(attempt: LinkAttempt, one: RemoteMembership) -> payments.Told:
-    """A membership of the planet's answer as a payment."""
-    return payments.Told(
-        group_id=attempt.planet.group_id, member_uid=one.member_uid, order_ref=one.order_ref, paid_fen=one.paid_fen,
-        status=STATUS[one.status], starts_at=one.starts_at, ends_at=one.ends_at, version=one.version,
-    )  # fmt: skip
 
 
 def put_waiver_in_effect(env: Env, attempt: LinkAttempt, link: Link) -> None:

@@ -1,10 +1,11 @@
 """What happens by itself: the outbox in any process, and a table of jobs that one process at a time runs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from peewee import PeeweeException
@@ -14,7 +15,7 @@ from models.access import Grant
 from models.delivery import JobLease, OutboxItem
 from models.errors import TooBusy
 from models.links import Link
-from services import inbox, links, notices, outbox, payments, people, scans
+from services import inbox, links, notices, outbox, payments, people, reconcile, scans
 from services.context import Context
 from services.env import Env
 
@@ -31,11 +32,12 @@ grants_live = Gauge("wxbot_grants_live", "rights that hold", multiprocess_mode="
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to do, and how often."""
+    """What to do, and how often; what `is_long` is cut when the process is told to stop, and begins anew elsewhere."""
 
     name: str
     every: timedelta
     run: Callable[[Context], Awaitable[object]]
+    is_long: bool = False
 
 
 async def tidy(ctx: Context) -> None:
@@ -46,6 +48,7 @@ async def tidy(ctx: Context) -> None:
     await ctx.transact(outbox.forget_told)
     await ctx.transact(scans.forget_old)
     await ctx.transact(links.forget_old_attempts)
+    await ctx.transact(reconcile.forget_old)
     before = ctx.clock.now() - IDLE_SESSIONS
     await ctx.transact(people.end_idle_sessions, before=before)
 
@@ -64,19 +67,24 @@ def count(env: Env) -> None:
     undelivered.labels("waiting").set(OutboxItem.select().where(undone, OutboxItem.gave_up_at.is_null()).count())
     links_active.set(Link.select().where(Link.unlinked_at.is_null()).count())
     grants_live.set(Grant.select().where(Grant.live(now=env.now)).count())
+    reconcile.measure(env)
 
 
+RECONCILE = Job("reconcile", timedelta(minutes=5), reconcile.run_due, is_long=True)
+Round = Callable[[Context, asyncio.Event], Awaitable[object]]
 JOBS = [
     Job("tidy", timedelta(hours=1), tidy),
     Job("payments", timedelta(minutes=1), payments.serve_late),
+    RECONCILE,
 ]
 
 
-def take(env: Env, *, name: str, every: timedelta, holder: str) -> bool:
-    """Lease a job that is due; one conditional UPDATE, or the first INSERT, decides who runs it."""
+def take(env: Env, *, name: str, every: timedelta, holder: str, by_hand: bool = False) -> bool:
+    """Lease a job that is due, or by hand at any time; one conditional UPDATE, or the first INSERT, decides who runs."""
     free = JobLease.leased_until.is_null() | (JobLease.leased_until <= env.now)
+    latest = env.now + every if by_hand else env.now
     mine = {"leased_by": holder, "leased_until": env.now + LEASE, "next_at": env.now + every}
-    if JobLease.change_if(JobLease.name == name, JobLease.next_at <= env.now, free, **mine):
+    if JobLease.change_if(JobLease.name == name, JobLease.next_at <= latest, free, **mine):
         return True
     is_known = JobLease.select().where(JobLease.name == name).exists()
     return not is_known and JobLease.add_once(name=name, **mine)
@@ -96,25 +104,42 @@ def let_go(env: Env, *, name: str, holder: str, error: str) -> None:
 async def run_due(ctx: Context, stopping: asyncio.Event | None = None) -> list[str]:
     """Send what is due, in as many processes as there are; then run each job that is due and free: their names."""
     await outbox.deliver_due(ctx, stopping)
+    return await run_jobs(ctx, stopping)
+
+
+async def run_jobs(ctx: Context, stopping: asyncio.Event | None = None) -> list[str]:
+    """Run each job that is due and free: their names."""
     ran: list[str] = []
     for job in JOBS:
-        if not (stopping and stopping.is_set()) and await run_leased(ctx, job):
+        if not (stopping and stopping.is_set()) and await run_leased(ctx, job, stopping):
             ran.append(job.name)
     return ran
 
 
-async def run_leased(ctx: Context, job: Job) -> bool:
+async def run_leased(ctx: Context, job: Job, stopping: asyncio.Event | None = None, *, by_hand: bool = False) -> bool:
     """Run a job if it is due and free, to its end or until it is cancelled; nobody else runs it meanwhile."""
     lease = {"name": job.name, "holder": ctx.process_id}
-    if not await ctx.transact(take, every=job.every, **lease):
+    if not await ctx.transact(take, every=job.every, by_hand=by_hand, **lease):
         return False
     error, keeping = "cut off", asyncio.create_task(keep(ctx, **lease))
     try:
-        error = await run_one(ctx, job)
+        error = await until(stopping, run_one(ctx, job)) if job.is_long and stopping else await run_one(ctx, job)
     finally:
         keeping.cancel()
         await ctx.transact(let_go, error=error, **lease)
     return True
+
+
+async def until(stopping: asyncio.Event, working: Coroutine[Any, Any, str]) -> str:
+    """Work to the end, or until we are told to stop."""
+    both = asyncio.create_task(working), asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return both[0].result() if both[0].done() else "cut off"
+    finally:
+        for one in both:
+            one.cancel()
+        await asyncio.wait(both)
 
 
 async def keep(ctx: Context, *, name: str, holder: str) -> None:
@@ -136,11 +161,16 @@ async def run_one(ctx: Context, job: Job) -> str:
 
 
 async def work(ctx: Context, stopping: asyncio.Event) -> None:
-    """Run what is due until told to stop, then end what is begun; a failure is logged and the loop goes on."""
+    """Send and run what is due until told to stop, then end what is begun; a long job keeps no message waiting."""
+    await asyncio.gather(*(again_and_again(ctx, stopping, one) for one in (outbox.deliver_due, run_jobs)))
+
+
+async def again_and_again(ctx: Context, stopping: asyncio.Event, round_of: Round) -> None:
+    """One of both, round after round; a failure is logged and the loop goes on."""
     while not stopping.is_set():
         try:
             await ctx.clock.refresh()
-            await run_due(ctx, stopping)
+            await round_of(ctx, stopping)
         except Exception as problem:  # noqa: BLE001 - the last resort of a loop that must go on; it is logged
             log.warning("the worker could not run", why=type(problem).__name__)
         with suppress(TimeoutError):

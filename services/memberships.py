@@ -1,5 +1,6 @@
 """The year of Q&A at the planet that a purchase gives: opened, ended, and told to the planet."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -86,6 +87,22 @@ def tell_planet(env: Env, membership: Membership) -> None:
     outbox.enqueue(env, kind=outbox.MEMBERSHIP, subject=membership.id, lane=f"link:{membership.link_id}")
 
 
+def tell_again(env: Env, *, ids: Iterable[int], also_refused: bool = False) -> list[int]:
+    """Tell the planet once more of these; which ones. What is still under way is left to itself.
+
+    With `also_refused`, of what the planet has said no to as well: a person asks for it.
+    """
+    told = []
+    still = Membership.delivered_version == Membership.version
+    if also_refused:
+        still |= Membership.refused_code.is_null(False)
+    for one in Membership.select().where(Membership.id.in_(list(ids))):
+        if Membership.change_if(Membership.id == one.id, still, version=Membership.version + 1, refused_code=None):
+            tell_planet(env, one)
+            told.append(one.id)
+    return told
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the planet should know of one membership, and as of which version."""
@@ -102,9 +119,10 @@ class Wanted:
 
 
 def wanted(env: Env, *, membership_id: int) -> Wanted:
-    """The latest of what we want."""
+    """The latest of what we want; what is over is wanted no more, and a planet takes no end in the past."""
     m = Membership.find(id=membership_id)
-    revoked = RevokeReason(m.revoked_reason) if m.revoked_at else None
+    over = RevokeReason.OPERATOR if m.ends_at <= env.now else None
+    revoked = RevokeReason(m.revoked_reason) if m.revoked_at else over
     return Wanted(
         provider=m.planet.provider, group_id=m.planet.group_id, ref=m.ref, member_uid=m.link.member_uid,
         ends_at=m.ends_at, reason=m.reason, revoked_reason=revoked,
@@ -166,7 +184,7 @@ def removed_by_owner(env: Env, *, provider: str, group_id: str, ref: str) -> Non
 
 def welcome(env: Env, membership: Membership) -> None:
     """Tell the person that the planet is open to him."""
-    if membership.revoked_at is None:
+    if membership.is_live(now=env.now):
         title, until = membership.planet.title, shanghai_words(membership.ends_at)
         text = f"「{title}」已开通，有效期至 {until}，现在就可以进去提问。"
         notices.tell(env, person_id=membership.link.person_id, text=text)

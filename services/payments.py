@@ -3,18 +3,31 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
+from clients.planets import RemoteMembership
 from models import audit, mismatches
 from models.access import PLANET
 from models.catalogue import SAME_PRICE, Course, CoursePlanet, Planet
 from models.links import Link
-from models.payments import COURSE, NOTHING, REFUNDED, REMOVED, VOUCHER, PlanetAccount, PlanetPayment
+from models.payments import (
+    ACTIVE,
+    COURSE,
+    EXPIRED,
+    NOTHING,
+    REFUNDED,
+    REMOVED,
+    VOUCHER,
+    PlanetAccount,
+    PlanetPayment,
+)
 from services import access, memberships, notices
 from services.context import Context
 from services.env import Env
 from services.mismatches import note
 
 PLANET_REFUND = "planet_refund"
+STATUS = {"active": ACTIVE, "expired": EXPIRED, "revoked": REMOVED, "refunded": REFUNDED}
 AT_ONCE = 200
 
 
@@ -30,6 +43,14 @@ class Told:
     starts_at: datetime
     ends_at: datetime | None
     version: int
+
+    @classmethod
+    def of(cls, paid: RemoteMembership, *, group_id: str) -> Self:
+        """What an answer of the planet says of one payment."""
+        return cls(
+            group_id=group_id, member_uid=paid.member_uid, order_ref=paid.order_ref, paid_fen=paid.paid_fen,
+            status=STATUS[paid.status], starts_at=paid.starts_at, ends_at=paid.ends_at, version=paid.version,
+        )  # fmt: skip
 
     def row(self) -> dict[str, object]:
         """The columns that a newer version changes; an amount that is not told again stays."""
@@ -178,3 +199,16 @@ async def serve_late(ctx: Context) -> None:
     """Serve them, each in a transaction of its own."""
     for provider, member_uid in await ctx.read(late):
         await ctx.transact(serve_account, provider=provider, member_uid=member_uid)
+
+
+def take_in(env: Env, *, provider: str, group_id: str, paid: RemoteMembership) -> None:
+    """What a planet's list says of one payment that we did not know: learnt, and served if its person has linked."""
+    account = {"provider": provider, "member_uid": paid.member_uid}
+    hold_account(env, **account)
+    learn(env, provider=provider, told=Told.of(paid, group_id=group_id))
+    serve_linked(env, **account)
+
+
+def takes_back(known: PlanetPayment, paid: RemoteMembership) -> bool:
+    """Whether this news would end a right here: what gave something was refunded there."""
+    return paid.status == REFUNDED and known.still_gives
