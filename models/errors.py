@@ -65,6 +65,13 @@ class TooBusy(BusinessError):
     says = "现在人有点多，请稍等几秒再试，刚才的操作没有生效。"
 
 
+class AtWork(BusinessError):
+    """Another process does the same at this moment; `what` says which, in words of ours."""
+
+    code = "at_work"
+    says = "另一个进程正在做同样的事，请等它做完再试。"
+
+
 class RowsAway(TooBusy):
     """The database does not answer, or stays locked: nothing was changed, asking again later is right."""
 

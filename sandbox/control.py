@@ -84,7 +84,7 @@ class FaultsHandler(ControlHandler):
         self.finish({"faults": [asdict(fault) for fault in self.world.faults.active()], "kinds": KINDS})
 
     def post(self) -> None:
-        """`{"side", "kind", "operation", "times", "seconds"}`: the last three may be left out."""
+        """`{"side", "kind", "operation", "times", "seconds", "after"}`: the last four may be left out."""
         asked = self.asked()
         known = {one.name for one in fields(Fault)}
         if not {"side", "kind"} <= set(asked) <= known:

@@ -27,13 +27,17 @@ BEFORE = {"down", "slow", "error", "busy", "junk"}
 
 @dataclass
 class Fault:
-    """One switch that is on; `times` None means until cleared; `seconds` is the length of slow or busy."""
+    """One switch that is on; `times` None means until cleared; `seconds` is the length of slow or busy.
+
+    The first `after` calls go by untouched, so that something can go wrong in the middle of a list.
+    """
 
     side: str
     kind: str
     operation: str = "*"
     times: int | None = None
     seconds: float | None = None
+    after: int = 0
 
     def hits(self, side: str, operation: str, outgoing: bool) -> bool:
         """Whether this switch concerns the call; operations match like file names (`sns.*`)."""
@@ -55,11 +59,12 @@ class Faults:
         operation: str = "*",
         times: int | None = None,
         seconds: float | None = None,
+        after: int = 0,
     ) -> Fault:
         """Switch a fault on; a second one of the same side, kind and operation replaces the first."""
         if kind not in KINDS:
             raise ValueError(f"unknown fault {kind!r}; known: {', '.join(KINDS)}")
-        fault = Fault(side, kind, operation, times, seconds)
+        fault = Fault(side, kind, operation, times, seconds, after)
         kept = [old for old in self._set if (old.side, old.kind, old.operation) != (side, kind, operation)]
         self._set = deque([fault, *kept], maxlen=200)
         return fault
@@ -77,6 +82,9 @@ class Faults:
         """
         for fault in list(self._set):
             if fault.hits(side, operation, outgoing):
+                if fault.after:
+                    fault.after -= 1
+                    continue
                 self._use(fault)
                 return fault
         return None

@@ -25,7 +25,8 @@ class PlanetCompany:
     consent_error: str | None = None
     """`server_error` or `temporarily_unavailable`: what a yes comes back as"""
     list_lie: str | None = None
-    """`empty`, `half`, `smaller` (30 % less) or `stale` (of two days ago): what the member list pretends"""
+    """what the member list pretends: `empty`, `half`, `smaller` (30 % less), `stale` (of two days ago), `doubled`
+    (everybody twice), `circle` (the cursor leads back), `lost_cursor` (no cursor is known any more)"""
 
     def __init__(
         self,

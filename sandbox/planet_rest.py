@@ -112,11 +112,14 @@ class MembersHandler(GroupApiHandler):
         if not re.fullmatch(r"[0-9]{1,3}", limit) or not 1 <= int(limit) <= PAGE_MOST:
             raise PlanetNo(400, "invalid_request", "limit must be 1 to 200")
         seen, total, as_of = self._pretended(group)
-        after = self._after(group_id)
+        lie, after = self.site.list_lie, self._after(group_id)
         page: list[Member] = group.order[after : min(after + int(limit), seen)]
         end = after + len(page)
         cursor = self._cursor(group_id, end) if page and end < seen else None
-        answer = {"members": [member.shown() for member in page], "next_cursor": cursor}
+        if lie == "circle":
+            cursor = self._cursor(group_id, int(limit))
+        shown = [member.shown() for member in page for _ in range(2 if lie == "doubled" else 1)]
+        answer = {"members": shown, "next_cursor": cursor}
         self.finish(answer | {"total": total, "as_of": rfc3339(as_of)})
 
     def _pretended(self, group: Group) -> tuple[int, int, datetime]:
@@ -144,7 +147,8 @@ class MembersHandler(GroupApiHandler):
             after = int(text.partition(".")[0])
         except ValueError:
             after = -1
-        if not hmac.compare_digest(self._cursor(group_id, after).encode(), given.encode()):
+        is_known = hmac.compare_digest(self._cursor(group_id, after).encode(), given.encode())
+        if not is_known or self.site.list_lie == "lost_cursor":
             raise PlanetNo(400, "invalid_request", "unknown cursor")
         return after
 

@@ -80,7 +80,7 @@ JOBS = [
 
 
 def take(env: Env, *, name: str, every: timedelta, holder: str, by_hand: bool = False) -> bool:
-    """Lease a job that is due, or by hand at any time; one conditional UPDATE, or the first INSERT, decides who runs."""
+    """Lease a job that is due, or by hand at any time; one conditional UPDATE, or the first INSERT, decides who."""
     free = JobLease.leased_until.is_null() | (JobLease.leased_until <= env.now)
     latest = env.now + every if by_hand else env.now
     mine = {"leased_by": holder, "leased_until": env.now + LEASE, "next_at": env.now + every}

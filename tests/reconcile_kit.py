@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from prometheus_client import REGISTRY
+
 from models.links import Link, Membership
 from models.mismatches import Mismatch, Reconciliation
 from services import jobs
@@ -58,3 +60,8 @@ async def differences(site: Site) -> list[tuple[str, str]]:
 def there(site: Site) -> dict[str, str]:
     """The planet's side of what we gave: status by ref."""
     return {one.ref: one.status for one in site.box.planet.memberships("g1") if one.ref}
+
+
+def metric(name: str, **labels: str) -> float | None:
+    """What an operator's graph shows."""
+    return REGISTRY.get_sample_value(name, labels)

@@ -67,6 +67,25 @@ async def test_the_list_can_lie(planet, lie, count, total):
     assert (page["as_of"] < "2027-01-14") == (lie == "stale")
 
 
+@pytest.mark.parametrize(("lie", "shown", "status"), [("doubled", 4, 200), ("circle", 2, 200), ("lost_cursor", 2, 400)])
+@pytest.mark.gen_test
+async def test_a_list_of_several_pages_can_lie(planet, lie, shown, status):
+    for number in range(5):
+        planet.site.joins_free(planet.world.add_person(f"p{number}"), "g1")
+    planet.site.list_lie = lie
+    _, first = await planet.api("GET", "/v1/groups/g1/members?limit=2")
+    again, second = await planet.api("GET", f"/v1/groups/g1/members?limit=2&cursor={first['next_cursor']}")
+    assert (len(first["members"]), first["total"], again) == (shown, 5, status)
+    assert (second.get("next_cursor") == first["next_cursor"]) == (lie == "circle")
+
+
+@pytest.mark.gen_test
+async def test_a_switch_can_let_calls_go_by_before_it_strikes(planet):
+    planet.world.faults.set("planet", "error", operation="planet.group", times=1, after=2)
+    asked = [await planet.fetch("GET", "/v1/groups/g1", auth=("wxbot", "new-secret")) for _ in range(4)]
+    assert [one.code for one in asked] == [200, 200, 500, 200]
+
+
 @pytest.mark.gen_test
 async def test_a_statement_lists_payments_and_is_closed_when_nothing_can_change(planet):
     kept = planet.site.member_buys(planet.mei, "g1")

@@ -13,6 +13,7 @@ from services.config import BadSettings
 from services.context import Context
 from wxbot import menu as menus
 from wxbot.purchases import Run, platform_group, purchases_group
+from wxbot.reconciling import mismatch_group, reconcile_command
 
 
 @click.command("check")
@@ -176,5 +177,5 @@ def qr_planet(run: Run, slug: str, out: Path) -> None:
 
 COMMANDS = [
     check_command, verify_command, catalogue_group, lecturer_group, platform_group, purchases_group, outbox_group,
-    menu_group, qr_group,
+    menu_group, qr_group, reconcile_command, mismatch_group,
 ]  # fmt: skip
