@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 from clients.errors import RemoteRefused
 from clients.planets import Reason, RemovedByOwner, RevokeReason
+from models import audit
 from models.access import Grant
 from models.base import shanghai_words
 from models.catalogue import Planet
-from models.errors import AlreadyLinked, MembershipOver
+from models.errors import AlreadyLinked, MembershipOver, WrongInput
 from models.links import REMOVED_BY_OWNER, Link, Membership
-from models.mismatches import REMOVED
+from models.mismatches import REMOVED, Mismatch
 from services import mismatches, notices, outbox
 from services.context import Context
 from services.env import Env
@@ -93,9 +94,10 @@ def tell_again(env: Env, *, ids: Iterable[int], also_refused: bool = False) -> l
     With `also_refused`, of what the planet has said no to as well: a person asks for it.
     """
     told = []
-    still = Membership.delivered_version == Membership.version
+    refused = Membership.refused_code.is_null(False)
+    still = (Membership.delivered_version == Membership.version) & ~refused
     if also_refused:
-        still |= Membership.refused_code.is_null(False)
+        still |= refused
     for one in Membership.select().where(Membership.id.in_(list(ids))):
         if Membership.change_if(Membership.id == one.id, still, version=Membership.version + 1, refused_code=None):
             tell_planet(env, one)
@@ -188,3 +190,13 @@ def welcome(env: Env, membership: Membership) -> None:
         title, until = membership.planet.title, shanghai_words(membership.ends_at)
         text = f"「{title}」已开通，有效期至 {until}，现在就可以进去提问。"
         notices.tell(env, person_id=membership.link.person_id, text=text)
+
+
+def grant_again(env: Env, *, mismatch_id: int, reason: str, who: str = "command") -> None:
+    """Tell the planet once more of a member whom its owner had removed; the list then shows what came of it."""
+    row = Mismatch.get_or_none(id=mismatch_id, kind=REMOVED, resolved_at=None)
+    is_ours = row is not None and row.membership_id is not None and row.membership.revoked_at is None
+    if not is_ours or not tell_again(env, ids=[row.membership_id], also_refused=True):
+        raise WrongInput(what=f"mismatch {mismatch_id} is no membership of ours that can be granted again")
+    subject = f"membership:{row.membership_id}"
+    audit.record(at=env.now, who=who, action="grant again", subject=subject, reason=reason[:255])

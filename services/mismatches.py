@@ -120,19 +120,10 @@ def open_lines(env: Env, *, slug: str | None = None) -> list[Line]:
     ]  # fmt: skip
 
 
-def of_number(number: int) -> Mismatch:
-    """One open difference; raises WrongInput with words for the operator."""
-    row = Mismatch.get_or_none(id=number)
-    if row is None or row.resolved_at is not None:
-        raise WrongInput(what=f"there is no open mismatch {number}")
-    return row
-
-
 def close(env: Env, *, mismatch_id: int, reason: str, who: str = "command") -> None:
     """A person has looked and leaves it as it is; it stays closed for as long as the list goes on to show it."""
-    row = of_number(mismatch_id)
-    open_still = (Mismatch.id == row.id, Mismatch.resolved_at.is_null())
+    open_still = (Mismatch.id == mismatch_id, Mismatch.resolved_at.is_null())
     if not Mismatch.change_if(*open_still, resolved_at=env.now, resolved_by=who, reason=reason[:255]):
         raise WrongInput(what=f"there is no open mismatch {mismatch_id}")
-    what = {"action": "close mismatch", "subject": f"mismatch:{row.id}", "old": row.kind, "new": "closed"}
-    audit.record(at=env.now, who=who, reason=reason[:255], **what)
+    what = {"subject": f"mismatch:{mismatch_id}", "old": Mismatch.get_by_id(mismatch_id).kind, "new": "closed"}
+    audit.record(at=env.now, who=who, action="close mismatch", reason=reason[:255], **what)

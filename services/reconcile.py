@@ -107,7 +107,7 @@ async def run(ctx: Context, here: Here, *, progress: Progress | None = None, con
     if report.outcome == OK:
         log.info("reconciled", planet=here.slug, members=report.members, repaired=report.repaired)
     else:
-        log.error("reconciliation held back", planet=here.slug, why=report.outcome, changes=report.held_back)
+        log.warning("reconciliation held back", planet=here.slug, why=report.outcome, changes=report.held_back)
     return report
 
 

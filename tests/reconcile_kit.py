@@ -1,5 +1,6 @@
 """What tests of reconciliation share: nights that pass, a list with many members, and how both sides look."""
 
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import REGISTRY
@@ -7,6 +8,7 @@ from prometheus_client import REGISTRY
 from models.links import Link, Membership
 from models.mismatches import Mismatch, Reconciliation
 from services import jobs
+from tests.commands import Done
 from tests.site import Site
 
 
@@ -65,3 +67,8 @@ def there(site: Site) -> dict[str, str]:
 def metric(name: str, **labels: str) -> float | None:
     """What an operator's graph shows."""
     return REGISTRY.get_sample_value(name, labels)
+
+
+async def types(site: Site, wxbot_beside: Callable[..., Any], *args: str) -> Done:
+    """What somebody types at the machine, at the time of the test."""
+    return await wxbot_beside(*args, **site.settings(), clock_url=f"{site.box.console_url}/control/clock")

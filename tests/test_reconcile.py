@@ -6,6 +6,7 @@ import pytest
 
 from models.mismatches import Mismatch
 from sandbox.planet_members import Membership as There
+from services import memberships
 from tests.reconcile_kit import differences, later, links_many, look, night, ours, there
 
 gen = pytest.mark.gen_test(timeout=60)
@@ -134,6 +135,17 @@ async def test_a_membership_in_our_name_that_we_never_gave_is_listed_with_its_ag
     foreign.change(status="revoked")
     await night(site)
     assert await differences(site) == []
+    assert await site.broken() == []
+
+
+@gen
+async def test_what_is_told_again_already_is_not_told_twice(site):
+    await links_many(site, "anna")
+    (anna,) = await ours(site)
+    told = [await site.ctx.transact(memberships.tell_again, ids=[anna.id]) for _ in range(2)]
+    assert told == [[anna.id], []]
+    await site.delivers()
+    assert (await ours(site))[0].delivered_version == anna.version + 1
     assert await site.broken() == []
 
 

@@ -69,9 +69,13 @@ async def compare(ctx: Context, slug: str | None, confirm: str) -> list[tuple[Re
 
 
 @contextmanager
-def progress(here: Here) -> Iterator[reconcile.Progress]:
+def progress(here: Here) -> Iterator[reconcile.Progress | None]:
     """How far the list is read, on a terminal."""
-    with click.progressbar(length=1, label=here.slug, file=click.get_text_stream("stderr")) as bar:
+    terminal = click.get_text_stream("stderr")
+    if not terminal.isatty():
+        yield None
+        return
+    with click.progressbar(length=1, label=here.slug, file=terminal) as bar:
 
         def moved(members: int, total: int) -> None:
             bar.length = max(total, members, 1)
@@ -118,5 +122,5 @@ def mismatch_close(run: Run, number: int, reason: str) -> None:
 @click.pass_obj
 def mismatch_grant_again(run: Run, number: int, reason: str) -> None:
     """Tell the planet once more of the removed member of mismatch NUMBER; its owner has to let him in first."""
-    run(lambda ctx: ctx.transact(mismatches.grant_again, mismatch_id=number, reason=reason))
+    run(lambda ctx: ctx.transact(memberships.grant_again, mismatch_id=number, reason=reason))
     click.echo("the planet is told again")
