@@ -1,6 +1,6 @@
 """What every row shares: the database, finding, moments in UTC and days in Shanghai."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
@@ -9,6 +9,7 @@ from peewee import CharField, DatabaseProxy, DateTimeField, Model
 from models.errors import NotFound
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+COUNTED_DOWN = timedelta(days=30)
 database = DatabaseProxy()
 
 
@@ -21,6 +22,11 @@ def shanghai_words(moment: datetime) -> str:
     """That day as people read it: 2027年11月22日."""
     on = shanghai_day(moment)
     return f"{on.year}年{on.month}月{on.day}日"
+
+
+def days_left(until: datetime, *, now: datetime) -> int | None:
+    """The countdown of an end, from 30 days on, in days as people in China see them; None before and after."""
+    return (shanghai_day(until) - shanghai_day(now)).days if timedelta(0) < until - now <= COUNTED_DOWN else None
 
 
 class UtcField(DateTimeField):

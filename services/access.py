@@ -1,11 +1,12 @@
 """Who may open what, and why: the union of grants (R1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from peewee import JOIN, Expression, Select
 
 from models.access import PLANET, Grant
+from models.base import days_left
 from models.catalogue import Course
 from models.links import REMOVED_BY_OWNER, Membership
 from models.people import Person
@@ -104,6 +105,7 @@ class CourseState:
     """A course of a person; `state` with its planet: `unlinked`, `pending`, `refused`, `linked` or `over`.
 
     `paid_there`: he has it from his own payment at the planet, and is a member there without us.
+    `days_left` counts down to an end that no other year of his at this planet follows.
     """
 
     slug: str
@@ -111,6 +113,7 @@ class CourseState:
     state: str
     until: datetime | None
     since: datetime | None
+    days_left: int | None = None
 
 
 BEST_FIRST = ("linked", "pending", "refused", "unlinked", "paid_there", "over")
@@ -118,10 +121,26 @@ BEST_FIRST = ("linked", "pending", "refused", "unlinked", "paid_there", "over")
 
 def courses_of(env: Env, *, person_id: int) -> list[CourseState]:
     """His courses, each with the state of its link."""
+    mine = holdings(env, person_id=person_id)
     by_course: dict[int, list[Holding]] = {}
-    for holding in holdings(env, person_id=person_id):
+    for holding in mine:
         by_course.setdefault(holding.grant.course_id, []).append(holding)
-    return [best_state(env, mine) for mine in by_course.values()]
+    last = last_ends(env, mine)
+    return [counting_down(env, best_state(env, some), last) for some in by_course.values()]
+
+
+def last_ends(env: Env, mine: list[Holding]) -> set[datetime]:
+    """When his years at each planet end for good."""
+    ends: dict[int, datetime] = {}
+    for membership in (one for holding in mine for one in holding.memberships if one.is_live(now=env.now)):
+        ends[membership.planet_id] = max(membership.ends_at, ends.get(membership.planet_id, membership.ends_at))
+    return set(ends.values())
+
+
+def counting_down(env: Env, state: CourseState, last: set[datetime]) -> CourseState:
+    """The same with the days that are left, when it is open and ends for good soon."""
+    is_last = state.state == "linked" and state.until in last
+    return replace(state, days_left=days_left(state.until, now=env.now)) if is_last else state
 
 
 def state_of_course(env: Env, *, person_id: int, course_id: int) -> CourseState | None:
@@ -131,9 +150,9 @@ def state_of_course(env: Env, *, person_id: int, course_id: int) -> CourseState 
 
 
 def best_state(env: Env, mine: list[Holding]) -> CourseState:
-    """Several rights to one course: the one that gives most, or can still be linked, speaks for it."""
+    """Several rights to one course: the one that gives most and longest, or can still be linked, speaks for it."""
     states = (course_state(env, holding) for holding in mine)
-    return min(states, key=lambda state: BEST_FIRST.index(state.state))
+    return min(states, key=lambda one: (BEST_FIRST.index(one.state), -one.until.timestamp() if one.until else 0))
 
 
 def course_state(env: Env, holding: Holding) -> CourseState:

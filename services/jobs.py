@@ -15,7 +15,7 @@ from models.access import Grant
 from models.delivery import JobLease, OutboxItem
 from models.errors import TooBusy
 from models.links import Link
-from services import inbox, links, notices, outbox, payments, people, reconcile, scans
+from services import inbox, links, notices, outbox, payments, people, reconcile, reminders, scans
 from services.context import Context
 from services.env import Env
 
@@ -74,6 +74,7 @@ RECONCILE = Job("reconcile", timedelta(minutes=5), reconcile.run_due, is_long=Tr
 Round = Callable[[Context, asyncio.Event], Awaitable[object]]
 JOBS = [
     Job("tidy", timedelta(hours=1), tidy),
+    Job("remind", timedelta(hours=1), reminders.remind),
     Job("payments", timedelta(minutes=1), payments.serve_late),
     RECONCILE,
 ]

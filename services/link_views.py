@@ -54,6 +54,7 @@ class MembershipView:
     planet_title: str
     entry_url: str
     link_id: int
+    days_left: int | None = None
 
 
 def outcome(env: Env, *, attempt_id: int, browser: str) -> Outcome | Arrival:
@@ -105,14 +106,15 @@ def attempt_error(env: Env, attempt: LinkAttempt) -> BusinessError | None:
 def membership_of_course(env: Env, *, person_id: int, course_slug: str) -> MembershipView | None:
     """What the 星球 page shows once there is nothing left to link; None while there is."""
     course = Course.find(slug=course_slug)
-    state = access.state_of_course(env, person_id=person_id, course_id=course.id)
+    mine = {one.slug: one for one in access.courses_of(env, person_id=person_id)}  # all: another may go on after it
+    state = mine.get(course_slug)
     pairing = CoursePlanet.get_or_none(course=course)
     if state is None or pairing is None or state.state in {"unlinked", "over", "paid_there"}:
         return None
     link = Link.get_or_none(provider=pairing.planet.provider, active_person=person_id)
     return None if link is None or has_free_grant(env, person_id=person_id, course_id=course.id) else MembershipView(
         state=state.state, until=state.until, account=link.display_name, planet_title=pairing.planet.title,
-        entry_url=pairing.planet.entry_url, link_id=link.id,
+        entry_url=pairing.planet.entry_url, link_id=link.id, days_left=state.days_left,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from services.env import Env
 
 MEMBERSHIP = "membership"
 NOTICE = "notice"
+REMINDER = "reminder"
 TOLD_KEPT = timedelta(days=30)
 NOT_ACCEPTED = {"invalid_client", "http_401", "http_403"}
 LEASE = timedelta(seconds=60)
@@ -257,5 +258,5 @@ def hasten(env: Env, *, kind: str, subjects: Select) -> int:
 
 def forget_told(env: Env) -> int:
     """Delete items of news that was told a month ago; how many. Those of memberships stay: `verify` asks for them."""
-    told = (OutboxItem.kind == NOTICE) & (OutboxItem.done_at < env.now - TOLD_KEPT)
+    told = OutboxItem.kind.in_([NOTICE, REMINDER]) & (OutboxItem.done_at < env.now - TOLD_KEPT)
     return OutboxItem.delete().where(told, OutboxItem.done >= OutboxItem.wanted).execute()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from models.errors import AtWork, WrongInput
-from services import jobs, mismatches, reconcile, unserved
+from services import jobs, memberships, mismatches, reconcile, unserved
 from services.context import Context
 from services.env import Env
 from services.reconcile import Report
