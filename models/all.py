@@ -14,7 +14,7 @@ from models.catalogue import (
     Price,
 )
 from models.delivery import ChatNotice, ChatQuestion, InboxItem, JobLease, OutboxItem
-from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver
+from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver, RelinkPermit
 from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
 from models.orders import Platform, Purchase
@@ -26,7 +26,7 @@ ROWS = [
     Person, Identity, Session, SignInState,
     Lecturer, LecturerInvite, Course, Lesson, Price, Planet, Guest, CoursePlanet, CatalogueVersion,
     Platform, Purchase, Grant,
-    Link, LinkAttempt, RefundWaiver, Membership, MembershipReminder,
+    Link, LinkAttempt, RefundWaiver, Membership, MembershipReminder, RelinkPermit,
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
     PlanetEvent, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, Scan,
     AuditEntry,

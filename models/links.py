@@ -141,12 +141,29 @@ class MembershipReminder(Row):
         indexes = ((("membership", "days"), True),)
 
 
+class RelinkPermit(Row):
+    """An operator's yes to one more re-link of a purchase, after the last that the rule allows."""
+
+    grant = ForeignKeyField(Grant, backref="relink_permits")
+    created_at = UtcField()
+    who = CharField(max_length=64)
+    reason = CharField(max_length=255)
+
+
+def has_relinked_enough(earlier: list[Membership]) -> bool:
+    """Whether a purchase with these memberships so far may not be linked again, unless an operator allows it."""
+    if len(earlier) <= RELINKS_ALLOWED:
+        return False
+    permits = RelinkPermit.select().where(RelinkPermit.grant == earlier[0].grant_id).count()
+    return len(earlier) > RELINKS_ALLOWED + permits
+
+
 def check_relink(earlier: list[Membership], *, member_uid: str | None, now: datetime) -> None:
-    """Raise when a purchase changes hands too often: 2 re-links at most, and to another account after 7 days.
+    """Raise when a purchase changes hands too often: 2 re-links (and what an operator allows), 7 days between accounts.
 
     `earlier` are its memberships so far; `member_uid` is None before the planet has told who he is.
     """
-    if len(earlier) > RELINKS_ALLOWED:
+    if has_relinked_enough(earlier):
         raise RelinkLimit(what="这门课程已经重新关联过两次，请联系客服处理。")
     elsewhere = [m.revoked_at for m in earlier if member_uid and m.link.member_uid != member_uid and m.revoked_at]
     if elsewhere and now < (free_at := max(elsewhere) + RELINK_PAUSE):

@@ -213,13 +213,20 @@ def put_waiver_in_effect(env: Env, attempt: LinkAttempt, link: Link, grant: Gran
 def unlink(env: Env, *, link_id: int, person_id: int, who: str, reason: str) -> None:
     """End a link of this person and every membership that came through it; waivers stay (L6)."""
     link = Link.find(id=link_id, person=person_id)
+    if not end_link(env, link, who=who, reason=reason, told="unlink"):
+        raise NotFound
+
+
+def end_link(env: Env, link: Link, *, who: str, reason: str, told: str) -> bool:
+    """End a link and what came through it, telling the planet why; True for the one who did."""
     active = (Link.id == link.id, Link.unlinked_at.is_null())
     gone = {"unlinked_at": env.now, "unlinked_by": who, "unlinked_reason": reason}
     if not Link.change_if(*active, active_person=None, active_uid=None, **gone):
-        raise NotFound
+        return False
     for membership in link.memberships.where(Membership.active_grant.is_null(False)):
-        memberships.end(env, membership, reason="unlink")
+        memberships.end(env, membership, reason=told)
     audit.record(at=env.now, who=who, action="unlink", subject=f"link:{link.id}", reason=reason)
+    return True
 
 
 def forget_old_attempts(env: Env) -> int:

@@ -75,12 +75,17 @@ def close_gap(env: Env, *, person_id: int, planet_id: int) -> None:
     free_at = env.now
     for membership in live:
         if membership.starts_at > free_at:
-            length = membership.ends_at - membership.starts_at
-            moved = {"starts_at": free_at, "ends_at": free_at + length, "version": Membership.version + 1}
-            Membership.update(**moved).where(Membership.id == membership.id).execute()
-            membership.ends_at = free_at + length
-            tell_planet(env, membership)
+            move(env, membership, starts_at=free_at)
         free_at = max(free_at, membership.ends_at)
+
+
+def move(env: Env, membership: Membership, *, starts_at: datetime) -> None:
+    """Let a year begin at another moment, as long as ever; the planet is told."""
+    ends_at = starts_at + (membership.ends_at - membership.starts_at)
+    moved = {"starts_at": starts_at, "ends_at": ends_at, "version": Membership.version + 1}
+    Membership.update(**moved).where(Membership.id == membership.id).execute()
+    membership.starts_at, membership.ends_at = starts_at, ends_at
+    tell_planet(env, membership)
 
 
 def tell_planet(env: Env, membership: Membership) -> None:

@@ -91,7 +91,7 @@ ONE_TIME = [
 ]  # fmt: skip
 
 LINKING = [
-    Guard("models/links.py", "if len(earlier) > RELINKS_ALLOWED:", "if False:",
+    Guard("models/links.py", "if has_relinked_enough(earlier):", "if False:",
           "test_years.py::test_changing_the_planet_account_waits_seven_days_and_ends_after_two_times"),
     Guard("models/links.py", "if elsewhere and now <", "if False and elsewhere and now <",
           "test_years.py::test_changing_the_planet_account_waits_seven_days_and_ends_after_two_times"),
@@ -234,6 +234,13 @@ IN_STEP = [
           "test_reconcile_faults.py::test_a_first_list_of_two_days_ago_is_not_believed"),
     Guard("services/reconcile_list.py", "return SMALLER if self.members", "return OK if self.members",
           "test_reconcile_faults.py"),
+    Guard(SIDES, '(("membership", "days"), True)', '(("membership", "days"), False)',
+          "test_reminders.py::test_two_processes_that_remind_at_once_remind_once"),
+    Guard("models/links.py", "return len(earlier) > RELINKS_ALLOWED + permits", "return not permits",
+          "test_link_desk.py::test_after_two_re_links_an_operator_may_allow_one_more_and_it_is_one"),
+    Guard("services/extension.py", "Membership.revoked_at.is_null(), Membership.ends_at == old",
+          "Membership.ends_at == old",
+          "test_extension.py::test_what_was_taken_back_or_is_not_there_is_not_extended"),
     Guard("services/reconcile.py", "if outcome == OK and is_mass(", "if False and is_mass(",
           "test_reconcile_faults.py::test_a_mass_of_removals_waits_for_a_person_who_confirms_it"),
 ]  # fmt: skip

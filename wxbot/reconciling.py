@@ -12,6 +12,7 @@ from services.context import Context
 from services.env import Env
 from services.reconcile import Report
 from services.reconcile_list import Here
+from wxbot.linking import REASON
 from wxbot.purchases import Run
 
 WHY = {
@@ -108,7 +109,7 @@ def open_lines(env: Env, *, slug: str | None = None) -> list[str]:
 
 @mismatch_group.command("close")
 @click.argument("number", type=int)
-@click.option("--reason", required=True, help="why it may stay as it is; goes into the audit log")
+@REASON
 @click.pass_obj
 def mismatch_close(run: Run, number: int, reason: str) -> None:
     """Leave mismatch NUMBER as it is: it is not listed again while the planet goes on to show it."""
@@ -118,7 +119,7 @@ def mismatch_close(run: Run, number: int, reason: str) -> None:
 
 @mismatch_group.command("grant-again")
 @click.argument("number", type=int)
-@click.option("--reason", required=True, help="who has agreed to it; goes into the audit log")
+@REASON
 @click.pass_obj
 def mismatch_grant_again(run: Run, number: int, reason: str) -> None:
     """Tell the planet once more of the removed member of mismatch NUMBER; its owner has to let him in first."""
