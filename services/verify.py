@@ -10,8 +10,17 @@ from peewee import JOIN, Expression, fn
 from models import scans
 from models.access import PLANET, PURCHASE, Grant
 from models.delivery import InboxItem, OutboxItem
-from models.links import Link, LinkAttempt, Membership, RefundWaiver, text_digest
-from models.mismatches import BELOW_FLOOR, Mismatch
+from models.links import (
+    RELINKS_ALLOWED,
+    Link,
+    LinkAttempt,
+    Membership,
+    MembershipReminder,
+    RefundWaiver,
+    RelinkPermit,
+    text_digest,
+)
+from models.mismatches import BELOW_FLOOR, Mismatch, Reconciliation
 from models.news import PlanetEvent
 from models.orders import Platform, Purchase
 from models.payments import COURSE, NOTHING, REFUNDED, PlanetPayment
@@ -19,6 +28,7 @@ from models.scans import Scan
 from services import outbox
 from services.env import Env
 from services.links import LINKED
+from services.reconcile_list import OK
 
 SHOWN = 20
 CHECKS: list[tuple[str, str, Callable[[Env], Iterable[str]]]] = []
@@ -257,6 +267,41 @@ def linking_is_no_sign_in(env: Env) -> Iterable[str]:
     not_linked = (Scan.state == scans.LINKED) & (LinkAttempt.outcome.is_null() | (LinkAttempt.outcome != LINKED))
     for row in Scan.select().join(LinkAttempt, JOIN.LEFT_OUTER).where(signed_in | not_linked):
         yield f"scan {row.id}"
+
+
+@invariant("L6", "no purchase was linked more often than the rule and an operator allow")
+def relinked_in_bounds(env: Env) -> Iterable[str]:
+    allowed = RelinkPermit.select(RelinkPermit.grant, fn.COUNT(RelinkPermit.id)).group_by(RelinkPermit.grant)
+    permits = dict(allowed.tuples())
+    times = Membership.select(Membership.grant, fn.COUNT(Membership.id)).group_by(Membership.grant)
+    for grant, number in times.having(fn.COUNT(Membership.id) > 1 + RELINKS_ALLOWED).tuples():
+        if number > 1 + RELINKS_ALLOWED + permits.get(grant, 0):
+            yield f"grant {grant}"
+
+
+@invariant("R2", "nobody is told of one end twice for the same number of days")
+def reminded_once(env: Env) -> Iterable[str]:
+    many = MembershipReminder.select(MembershipReminder.membership, MembershipReminder.days)
+    many = many.group_by(MembershipReminder.membership, MembershipReminder.days)
+    for row in many.having(fn.COUNT(MembershipReminder.id) > 1):
+        yield f"membership {row.membership_id}, {row.days} days"
+
+
+@invariant("R4", "a list that was not believed changed nothing")
+def held_back(env: Env) -> Iterable[str]:
+    acted = (Reconciliation.repaired > 0) | (Reconciliation.listed > 0)
+    for row in Reconciliation.select().where(acted, Reconciliation.outcome != OK):
+        yield f"reconciliation {row.id}"
+
+
+@invariant("R4", "a difference is kept once, and was first seen before it was last seen")
+def one_mismatch(env: Env) -> Iterable[str]:
+    place = (Mismatch.provider, Mismatch.kind, Mismatch.key)
+    many = Mismatch.select(fn.MIN(Mismatch.id).alias("id")).group_by(*place)
+    for row in many.having(fn.COUNT(Mismatch.id) > 1):
+        yield f"mismatch {row.id}"
+    for row in Mismatch.select().where(Mismatch.last_seen_at < Mismatch.first_seen_at):
+        yield f"mismatch {row.id}"
 
 
 @invariant("I17", "versions only grow: nothing is confirmed that was never wanted")

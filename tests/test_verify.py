@@ -10,7 +10,8 @@ from models.access import Grant
 from models.base import database as bound
 from models.catalogue import Course
 from models.delivery import InboxItem, OutboxItem
-from models.links import Link, LinkAttempt, Membership, RefundWaiver
+from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver
+from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
 from models.orders import Purchase
 from models.payments import PlanetPayment
@@ -124,6 +125,49 @@ BREAKS = {
         right_of() and change(PlanetPayment, status="refunded")
     ),
     "a payment that gave nothing stands in the operator's list": lambda: payment(gave="nothing"),
+
+
+def told_of_one_end_twice() -> None:
+    """Two reminders of thirty days."""
+    drop_unique("membership_reminder", "membership_id", "days")
+    for _ in range(2):
+        MembershipReminder.create(membership=Membership.get(), days=30, created_at=Membership.get().created_at)
+
+
+def one_difference_twice() -> None:
+    """Two rows of one difference."""
+    drop_unique("mismatch", "provider", "kind", "key")
+    now = Membership.get().created_at
+    for _ in range(2):
+        Mismatch.create(
+            kind="gone",
+            provider="partner",
+            group_id="g1",
+            key="zx1",
+            member_uid="m",
+            first_seen_at=now,
+            last_seen_at=now,
+        )
+
+
+def unbelieved_and_acted_upon() -> None:
+    """A look that changed something by a list that was too small."""
+    now = Membership.get().created_at
+    Reconciliation.create(planet=Membership.get().planet, started_at=now, outcome="smaller", repaired=1)
+
+
+def linked_five_times() -> None:
+    """A purchase with more memberships than the rule allows."""
+    for number in range(4):
+        gone = {"active_grant": None, "revoked_at": Membership.get().created_at, "revoked_reason": "unlink"}
+        with_row(copy(Membership.get(), ref=f"r{number}", **gone))
+
+
+BREAKS = {
+    "no purchase was linked more often than the rule and an operator allow": linked_five_times,
+    "nobody is told of one end twice for the same number of days": told_of_one_end_twice,
+    "a list that was not believed changed nothing": unbelieved_and_acted_upon,
+    "a difference is kept once, and was first seen before it was last seen": one_difference_twice,
     "one event of a planet for each id": one_event_twice,
     "at most one live membership for each purchase": lambda: with_row(
         copy(Membership.get(), ref="r2", active_grant=None)
@@ -214,6 +258,8 @@ async def test_a_broken_promise_is_named_with_its_row(linked, wxbot_beside, prom
 
 
 DDL_STAYS_IN_MARIADB = {
+    "nobody is told of one end twice for the same number of days",
+    "a difference is kept once, and was first seen before it was last seen",
     "one decision for each inbox id",
     "one event of a planet for each id",
     "one purchase for each order number of a platform",
