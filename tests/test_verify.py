@@ -115,18 +115,6 @@ def two_rights_of_a_payment() -> Grant:
     return copy(right_of(), course=Course.get(slug=OTHER_COURSE))
 
 
-BREAKS = {
-    "at most one right for each payment at a planet, ever": two_rights_of_a_payment,
-    "a payment at a planet that gave a course has its right, and each such right its payment": lambda: payment(
-        gave="course"
-    ),
-    "a payment at a planet was served to one person, through his link, or to nobody": lambda: payment(link=None),
-    "a payment that was refunded at the planet gives no course any more": lambda: (
-        right_of() and change(PlanetPayment, status="refunded")
-    ),
-    "a payment that gave nothing stands in the operator's list": lambda: payment(gave="nothing"),
-
-
 def told_of_one_end_twice() -> None:
     """Two reminders of thirty days."""
     drop_unique("membership_reminder", "membership_id", "days")
@@ -164,6 +152,15 @@ def linked_five_times() -> None:
 
 
 BREAKS = {
+    "at most one right for each payment at a planet, ever": two_rights_of_a_payment,
+    "a payment at a planet that gave a course has its right, and each such right its payment": lambda: payment(
+        gave="course"
+    ),
+    "a payment at a planet was served to one person, through his link, or to nobody": lambda: payment(link=None),
+    "a payment that was refunded at the planet gives no course any more": lambda: (
+        right_of() and change(PlanetPayment, status="refunded")
+    ),
+    "a payment that gave nothing stands in the operator's list": lambda: payment(gave="nothing"),
     "no purchase was linked more often than the rule and an operator allow": linked_five_times,
     "nobody is told of one end twice for the same number of days": told_of_one_end_twice,
     "a list that was not believed changed nothing": unbelieved_and_acted_upon,
