@@ -12,6 +12,16 @@ from sandbox.planet_members import Account, Group, Membership, PlanetNo, moment
 from sandbox.planet_money import Payment, Payments
 from sandbox.world import SandboxPerson, World
 
+LIST_LIES = {
+    "empty": "nobody",
+    "half": "the cursor ends in the middle",
+    "smaller": "30 % less",
+    "stale": "of two days ago",
+    "doubled": "everybody twice",
+    "circle": "the cursor leads back",
+    "lost_cursor": "no cursor is known any more",
+}
+
 
 class PlanetCompany:
     """One planet company with one client (us). Times are the world's virtual clock.
@@ -25,8 +35,7 @@ class PlanetCompany:
     consent_error: str | None = None
     """`server_error` or `temporarily_unavailable`: what a yes comes back as"""
     list_lie: str | None = None
-    """what the member list pretends: `empty`, `half`, `smaller` (30 % less), `stale` (of two days ago), `doubled`
-    (everybody twice), `circle` (the cursor leads back), `lost_cursor` (no cursor is known any more)"""
+    """one of LIST_LIES: what the member list pretends"""
 
     def __init__(
         self,

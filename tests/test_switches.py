@@ -5,10 +5,12 @@ import pytest
 from models.links import Link
 from sandbox.faults import INCOMING, KINDS, OUTGOING
 from sandbox.phone_page import Page
+from sandbox.planet_company import LIST_LIES
 from sandbox.planet_control import LiesHandler
 from tests.dying import live_refs
 from tests.site import Site
 from tests.test_kills import is_linked, was_asked
+from tests.test_reconcile_faults import TRIED
 
 gen = pytest.mark.gen_test(timeout=60)
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -127,6 +129,7 @@ async def test_a_lie_of_the_planet_while_somebody_links(site, lie):
 
 
 def test_no_switch_is_left_out():
-    """`list_lie` is about lists of members, which nothing of ours reads as yet."""
+    """What the list of members pretends is told in `test_reconcile_faults.py`."""
+    assert set(LIST_LIES) == TRIED
     assert set(LIES) == set(LiesHandler.names)
     assert set(KINDS) == set(INCOMING) | set(OUTGOING)
