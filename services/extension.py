@@ -16,10 +16,7 @@ def extend(env: Env, *, membership_id: int, days: int, reason: str, who: str = "
     """Move the end of a membership; raises WrongInput, with words for the operator, for what cannot be extended."""
     if not 1 <= days <= MOST_DAYS:
         raise WrongInput(what=f"--days is 1 to {MOST_DAYS}")
-    row = Membership.get_or_none(id=membership_id)
-    if row is None:
-        raise WrongInput(what=f"there is no membership {membership_id}")
-    memberships.hold_link(row.link_id)  # the years behind it are counted by one at a time
+    row = held(membership_id)
     old, new = row.ends_at, row.ends_at + timedelta(days=days)
     if new <= env.now:
         raise WrongInput(what=f"membership {membership_id} ended too long ago: {days} more days are over too")
@@ -33,6 +30,15 @@ def extend(env: Env, *, membership_id: int, days: int, reason: str, who: str = "
     text = f"「{row.planet.title}」的有效期延长了 {days} 天，现在到 {shanghai_words(new)}。"
     notices.tell(env, person_id=row.link.person_id, text=text)
     return Membership.get_by_id(row.id)
+
+
+def held(membership_id: int) -> Membership:
+    """The membership as it is once nobody else changes its years; raises WrongInput when there is none."""
+    found = Membership.get_or_none(id=membership_id)
+    if found is None:
+        raise WrongInput(what=f"there is no membership {membership_id}")
+    memberships.hold_link(found.link_id)
+    return Membership.get_by_id(found.id)
 
 
 def make_room(env: Env, row: Membership, *, free_at: datetime) -> None:

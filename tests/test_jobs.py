@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from prometheus_client import REGISTRY
 
+from clients.planets import Capabilities
 from models.delivery import JobLease, OutboxItem
 from models.links import LinkAttempt
+from models.mismatches import Reconciliation
 from services import jobs, outbox
 from tests.test_outbox import Planet, beside, item_of, untold
 
@@ -109,6 +111,34 @@ async def test_told_to_stop_a_worker_settles_what_it_is_telling_and_starts_nothi
     assert (await item_of(site)).is_done
     (news,) = await site.ctx.read(outbox.undelivered)
     assert (news.kind, news.attempts) == (outbox.NOTICE, 0), "for the next process"
+
+
+@gen
+@ONLY_SQLITE
+async def test_a_list_that_takes_long_keeps_no_message_waiting_and_is_cut_when_the_worker_stops(site):
+    await untold(site)
+    reads = Slow()
+
+    class Endless(Planet):
+        capabilities = Capabilities(has_members=True)
+
+        async def pages(self, _group_id: str):
+            await reads()
+            yield
+
+    async def tell(**_asked: object) -> None:
+        await reads.began.wait()  # the list is being read
+
+    stopping = asyncio.Event()
+    working = asyncio.create_task(jobs.work(beside(site, Endless(tell)), stopping))
+    while not (await item_of(site)).is_done:  # noqa: ASYNC110 - by the other loop of the same worker
+        await asyncio.sleep(0.01)
+    stopping.set()
+    await asyncio.wait_for(working, 10)
+    lease = await site.ctx.read(lambda _env: JobLease.get(name="reconcile"))
+    assert (lease.leased_by, lease.last_error) == (None, "cut off")
+    (cut,) = await site.ctx.read(lambda _env: list(Reconciliation.select()))
+    assert cut.outcome is None
 
 
 @gen
