@@ -129,6 +129,29 @@ def note(env: Env, row: CoursePlanet, person_id: int, action: str, *, new: str) 
     catalogue.changed()
 
 
+@dataclass(frozen=True, slots=True)
+class PosterView:
+    """A planet of the lecturer, whose pinned post wants a QR."""
+
+    slug: str
+    title: str
+
+
+def posters_of(env: Env, *, person_id: int) -> list[PosterView]:
+    """His planets that any course is paired with: only those have a page."""
+    paired = CoursePlanet.select(CoursePlanet.planet)
+    rows = Planet.select().join(Lecturer).where(Lecturer.person == person_id, Planet.id.in_(paired))
+    return [PosterView(row.slug, row.title) for row in rows.order_by(Planet.id)]
+
+
+def own_poster(env: Env, *, slug: str, person_id: int) -> PosterView:
+    """One of them; raises NotFound for any other planet."""
+    found = next((one for one in posters_of(env, person_id=person_id) if one.slug == slug), None)
+    if found is None:
+        raise NotFound
+    return found
+
+
 def is_lecturer(env: Env, *, person_id: int) -> bool:
     """Whether the person is anybody's lecturer."""
     return Lecturer.select().where(Lecturer.person == Person(id=person_id)).exists()

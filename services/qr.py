@@ -8,6 +8,8 @@ import qrcode
 from PIL import Image, ImageDraw, ImageFont
 from qrcode.image.svg import SvgPathImage
 
+from models.errors import BusinessError
+
 HINT = "请用微信扫码"
 FONTS = [
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
@@ -19,8 +21,15 @@ FONTS = [
 WIDE, TALL, CODE, MARGIN = 640, 800, 520, 60
 
 
-class NoFont(Exception):
-    """No font with Chinese letters on this machine; its text says what to do."""
+class NoFont(BusinessError):
+    """No font with Chinese letters on this machine; its text says the operator what to do."""
+
+    code = "no_font"
+    status = 503
+    says = "暂时画不出 PNG 图片，请先下载 SVG。"
+
+    def __str__(self) -> str:
+        return "no Chinese font found: install fonts-noto-cjk, or ask for a .svg file"
 
 
 @lru_cache(maxsize=256)
@@ -70,7 +79,7 @@ def poster_png(address: str, title: str) -> bytes:
     """The same as PNG; raises NoFont where Chinese letters cannot be drawn."""
     path = next((font for font in FONTS if Path(font).is_file()), None)
     if path is None:
-        raise NoFont("no Chinese font found: install fonts-noto-cjk, or ask for a .svg file")
+        raise NoFont
     paper = Image.new("RGB", (WIDE, TALL), "white")
     code = qrcode.make(address, border=2).get_image().convert("RGB").resize((CODE, CODE), Image.Resampling.NEAREST)
     paper.paste(code, (MARGIN, MARGIN))

@@ -33,6 +33,7 @@ SAMPLES = {
     "([^/]{1,64})": "yiling",
     "([^/]{1,191})": "A1",
     "(MP_verify_[^/]{1,64})": "MP_verify_AbCdEfGh01234567.txt",
+    "(png|svg)": "svg",
     r"(weui\.min\.css)": "weui.min.css",
     "(svg|png)": "svg",
     "(.*)": "site.css",

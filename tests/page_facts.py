@@ -11,7 +11,7 @@ from services import scan_pages
 from services.access import CourseState, Reason
 from services.arrivals import Arrived
 from services.catalogue import CourseCard, LessonCard, LessonContent, PlanetCard
-from services.lecturers import CONSENT_TEXT, PairingView
+from services.lecturers import CONSENT_TEXT, PairingView, PosterView
 from services.link_views import Arrival, LinkView, MembershipView, Outcome
 from services.links import Offer
 from services.payment_views import PaymentView
@@ -212,6 +212,7 @@ def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, An
         PairingView(8, n["course"], n["planet"], "shared", "paused", NOW, 0),
         PairingView(9, n["course"], n["planet"], "shared", "waiting", None, 31),
     ]
+    posters = [PosterView("infosec", n["planet"])]
     claim = Claim(
         course_slug="infosec",
         course_title=n["course"],
@@ -225,8 +226,8 @@ def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, An
         ("me.html", {"courses": mine, "payments": paid, "is_lecturer": True}),
         ("me.html", {"courses": [], "payments": [], "is_lecturer": False}),
         ("access.html", {"reasons": reasons, "payments": paid}), ("access.html", {"reasons": [], "payments": []}),
-        ("lecturer.html", {"name": n["lecturer"], "pairings": pairings, "consent": CONSENT_TEXT}),
-        ("lecturer.html", {"name": n["lecturer"], "pairings": [], "consent": CONSENT_TEXT}),
+        ("lecturer.html", {"name": n["lecturer"], "pairings": pairings, "posters": posters, "consent": CONSENT_TEXT}),
+        ("lecturer.html", {"name": n["lecturer"], "pairings": [], "posters": [], "consent": CONSENT_TEXT}),
         ("invite.html", {"name": n["lecturer"], "code": "0" * 32}), ("claim.html", {"claim": claim, "code": "0" * 16}),
     ]  # fmt: skip
     return [(template, facts, SIGNED_IN) for template, facts in found]

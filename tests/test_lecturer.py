@@ -237,3 +237,26 @@ async def test_an_unknown_action_is_refused(site):
     page = await site.phone("cao").post(f"{site.base_url}/lecturer/pairings/{(await pairing(site, COURSE)).id}", fields)
     assert (page.status, page.find("error-code").text) == (422, "wrong_input")
     assert await site.rows() == before
+
+
+@gen
+async def test_he_downloads_the_qr_of_his_own_planet_for_the_pinned_post(site):
+    page = await becomes_lecturer(site, "cao", "caoz")
+    there = f"{site.base_url}/lecturer/planets/infosec/qr"
+    for role, kind, head in (("poster-png", "image/png", b"\x89PNG"), ("poster-svg", "image/svg+xml", b"<svg ")):
+        assert page.find(role).attrs["href"] == f"{there.removeprefix(site.base_url)}.{role[-3:]}"
+        got = await site.phone("cao").open(f"{there}.{role[-3:]}")
+        assert (got.status, got.headers["Content-Type"]) == (200, kind) and got.raw.startswith(head)
+        assert got.headers["Content-Disposition"] == f'attachment; filename="planet-infosec.{role[-3:]}"'
+    assert "信息安全星球" in got.body and "请用微信扫码" in got.body
+
+
+@gen
+async def test_the_qr_of_another_lecturers_planet_is_not_his(site):
+    await becomes_lecturer(site, "cao", "caoz")
+    await site.signs_in("bob")
+    for name, slug in (("cao", "python"), ("cao", "nowhere"), ("bob", "infosec")):
+        page = await site.phone(name).open(f"{site.base_url}/lecturer/planets/{slug}/qr.png")
+        assert (page.status, page.find("error-code").text) == (404, "not_found")
+    nobody = await site.phone("cara").open(f"{site.base_url}/lecturer/planets/infosec/qr.svg")
+    assert nobody.status == 401

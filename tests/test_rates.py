@@ -31,6 +31,8 @@ RATES = {
     "POST /claims/([0-9a-z]{16})$": "code",
     "GET /lecturer/invites/([0-9a-f]{32})$": "code",
     "POST /lecturer/invites/([0-9a-f]{32})$": "code",
+    "POST /planets/([a-z0-9][a-z0-9-]{0,63})$": "link",
+    r"GET /lecturer/planets/([a-z0-9][a-z0-9-]{0,63})/qr\.(png|svg)$": "picture",
     r"GET /qr\.svg$": "picture",
     "POST /scans$": "scan",
     "GET /scans/([0-9a-f]{32})$": "wait",

@@ -45,6 +45,7 @@ def form(**fields: str) -> str:
 
 PAGES = [
     "/courses/x*", "/courses/infosec-workplace/lessons/1*", "/courses/x*/planet", "/planets/x*",
+    "/lecturer/planets/x*/qr.svg",
     "/me/links/1*/unlink", "/links/attempts/1*", "/claims/aaaaaaaaaaaaaaaa*",
     "/lecturer/invites/0123456789abcdef0123456789abcdef*",
     "/scans/0123456789abcdef0123456789abcdef*", "/scans/0123456789abcdef0123456789abcdef/wait?v=1*",
@@ -55,6 +56,7 @@ PAGES = [
 ]  # fmt: skip
 FORMS = [
     ("/oauth/start", form(target="me*")), ("/courses/infosec-workplace/planet", form(waiver="2026-11*")),
+    ("/planets/infosec", form(waiver="2026-11*")),
     ("/lecturer/pairings/1*", form(action="pause*")), ("/me/links/99*/unlink", form()),
     ("/scans", form(purpose="link*", course="infosec-workplace*", target="me*", renews="0123456789abcdef*")),
     ("/scans/0123456789abcdef0123456789abcdef/code", form(code="123456*")),
