@@ -1,5 +1,10 @@
 """`wxbot reconcile` and `wxbot mismatch`: what an operator types, reads, and decides."""
 
+import asyncio
+import os
+import pty
+from pathlib import Path
+
 import pytest
 
 from models.audit import AuditEntry
@@ -144,3 +149,18 @@ async def test_what_is_no_membership_of_ours_cannot_be_granted_again(site, wxbot
     assert await site.rows() == before
     assert (await types(site, wxbot_beside, "mismatch", "list")).out.split("\t")[1] == "unknown"
     assert (await look(site)).outcome == "ok"
+
+
+@SQLITE
+@gen
+async def test_on_a_terminal_it_shows_how_far_it_has_read_and_not_in_the_answer(site, command_server, tmp_path):
+    await links_many(site, "anna")
+    screen, terminal = pty.openpty()
+    settings = {**site.settings(), "clock_url": f"{site.box.console_url}/control/clock"}
+    where = Path(os.ttyname(terminal))
+    done = await asyncio.to_thread(command_server.run, tmp_path, ("reconcile",), settings, err=where)
+    shown = os.read(screen, 65536).decode()
+    for handle in (screen, terminal):
+        os.close(handle)
+    assert done.code == 0 and "infosec" in shown and "100%" in shown
+    assert "100%" not in done.out
