@@ -103,9 +103,11 @@ class Arrived:
     account: str
 
 
-def arrived(env: Env, *, person_id: int, planet_slug: str) -> Arrived:
-    """What a person has from his payments at a planet; raises NotFound for an unknown planet."""
-    planet = Planet.find(slug=planet_slug)
+def arrived(env: Env, *, person_id: int, planet_slug: str) -> Arrived | None:
+    """What a person has from his payments at a planet; None for an unknown planet."""
+    planet = Planet.get_or_none(slug=planet_slug)
+    if planet is None:
+        return None
     mine = PlanetPayment.select().where(
         PlanetPayment.person == person_id, PlanetPayment.provider == planet.provider,
         PlanetPayment.group_id == planet.group_id, PlanetPayment.status != REFUNDED,

@@ -7,7 +7,6 @@ import pytest
 from models.links import WAIVER_TEXT, Link, LinkAttempt, Membership, RefundWaiver
 from models.mismatches import Mismatch
 from models.payments import PlanetPayment
-from services import arrivals
 from tests.arrival_kit import (
     PLANET,
     arrives,
@@ -358,4 +357,4 @@ async def test_a_payment_that_is_over_at_this_moment_does_not_count_whatever_its
 
 
 def test_every_word_of_the_contract_is_known():
-    assert set(arrivals.STATUS) == {"active", "expired", "revoked", "refunded"}
+    assert set(payments.STATUS) == {"active", "expired", "revoked", "refunded"}
