@@ -7,6 +7,7 @@ import pytest
 from models.links import WAIVER_TEXT, Link, LinkAttempt, Membership, RefundWaiver
 from models.mismatches import Mismatch
 from models.payments import PlanetPayment
+from services import payments
 from tests.arrival_kit import (
     PLANET,
     arrives,
