@@ -45,12 +45,18 @@ def complete(
     payments.hold_account(env, provider=attempt.provider, member_uid=member_uid)
     brought = bring(env, attempt, found)
     link = links.link_for(env, attempt, member_uid=member_uid, display_name=display_name)
-    if all(one.person_id not in {None, link.person_id} for one in brought):
-        raise PaymentServed
     waiting = payments.of_account(env, provider=attempt.provider, member_uid=member_uid)
     payments.serve(env, link=link, payments=[*brought, *waiting])
+    if not has_served(link, brought):
+        raise PaymentServed
     put_waiver_in_effect(env, attempt, link)
     links.note_linked(env, attempt, link, brought=f"planet:{attempt.planet.slug}")
+
+
+def has_served(link: Link, brought: Sequence[PlanetPayment]) -> bool:
+    """Whether any of these has served the person of the link, now or before; another may have been quicker."""
+    his = (PlanetPayment.id.in_(brought), PlanetPayment.person == link.person_id)
+    return PlanetPayment.select().where(*his).exists()
 
 
 def bring(env: Env, attempt: LinkAttempt, found: Sequence[RemoteMembership]) -> list[PlanetPayment]:
