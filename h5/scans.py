@@ -91,7 +91,8 @@ class FollowHandler(ScanHandler):
             self.write_progress(now)
             return
         course = self.ctx.catalogue.course(now.course_slug) if now.course_slug else None
-        self.page("scan.html", scan=now, course=course, go_on=path_of(now.target or "me"))
+        entry = "" if self.ctx.config.is_https else await self.ctx.read(scans_at_pc.entry_of, **self.owned(public_id))
+        self.page("scan.html", scan=now, course=course, go_on=path_of(now.target or "me"), entry=entry)
 
 
 class PictureHandler(ScanHandler):

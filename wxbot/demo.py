@@ -23,7 +23,9 @@ from wxbot.server import Server, build_context
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "deploy" / "catalogue.example.yaml"
 PLANETS = [("g1", "信息安全星球", 19900, "caoz"), ("g2", "Python 学习星球", 9900, "linlan")]
-PEOPLE = {"anna": "小安（已报名）", "bob": "阿宝（还没报名）", "caoz": "讲师甲", "linlan": "林岚"}
+PEOPLE = {
+    "anna": "小安（已报名）", "bob": "阿宝（还没报名）", "chen": "小陈（在星球付了费）", "caoz": "讲师甲", "linlan": "林岚",
+}  # fmt: skip
 
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"the sandbox signs with this alone").decode()
 
@@ -85,7 +87,10 @@ def settings_beside(box: Sandbox, base_url: str, port: int) -> Config:
 
 
 async def furnish(ctx: Context, box: Sandbox) -> dict[str, str]:
-    """Something to look at: the example catalogue, a purchase of 小安, one to claim, an invitation for the lecturer."""
+    """Something to look at: the example catalogue, a purchase of 小安, one to claim, an invitation for the lecturer.
+
+    And 小陈 pays at the planet, which tells us by an event; he has not linked yet.
+    """
     file, lines = catalogue_file.read(EXAMPLE)
     await ctx.transact(catalogue_load.load, file=file, lines=lines)
     await ctx.transact(purchases.add_platform, name="yiling")
@@ -96,6 +101,7 @@ async def furnish(ctx: Context, box: Sandbox) -> dict[str, str]:
     other = {"platform": "yiling", "order_no": f"PHONE-{ctx.new_code(32)}"}
     unknown = purchases.PurchaseBody(phone="13800000000", **paid)
     claimable, _ = await ctx.transact(purchases.put, body=unknown, **other)
+    box.planet.member_buys(box.phone("chen").person, "g1")
     await ctx.wechat.push_menu(menu(ctx.config.base_url))
     return {"claim": claimable.claim_url or "", "invite": await ctx.transact(lecturers.invite, slug="linlan")}
 
@@ -108,7 +114,9 @@ def tell(box: Sandbox, base_url: str, links: dict[str, str]) -> None:
     click.echo("                    小安 has bought 信息安全职场培训. Write 星球 in her chat and tap 点此进入, or tap")
     click.echo("                    打开网站, the course, 我已报名，进入星球. Then sign in, read, tick, 确认, 同意.\n")
     click.echo(f"  Everybody's phone {box.console_url}")
-    click.echo(f"  The site on a PC  {base_url}    (shows how to get into WeChat)")
+    click.echo(f"  The site on a PC  {base_url}    (a course, 用手机微信扫码关联: scan its QR with a phone)")
+    click.echo("  The pinned post, in 小陈's phone (扫一扫), who has paid at the planet")
+    click.echo(f"                    {base_url}/planets/infosec")
     click.echo(f"  A purchase to claim, in 阿宝's phone (扫一扫: paste it)\n                    {links['claim']}")
     click.echo(f"  An invitation for the lecturer, in 林岚's phone (扫一扫)\n                    {links['invite']}")
     click.echo(f"  Switches          {box.console_url}/switches    (planet down, slow, doubled …)\n")

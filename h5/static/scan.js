@@ -126,6 +126,8 @@
       generation += 1;
       page.querySelector("[data-role=scan-qr]").src = "/scans/" + id + "/qr.svg";
       page.querySelector("[data-role=scan-number]").textContent = made.number;
+      var entry = page.querySelector("[data-entry]");
+      if (entry) { entry.textContent = made.qr_url; }
       page.querySelectorAll("form[data-act]").forEach(function (act) { act.action = "/scans/" + id + "/" + act.dataset.act; });
       history.replaceState(null, "", "/scans/" + id);
       page.dataset.renewals = Number(page.dataset.renewals || 0) + 1;
