@@ -251,7 +251,8 @@ def scan_pages_of(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str
     other = [replace(phone, purpose="sign_in", offer=None), replace(phone, step="digits", digits="012345")]
     where = {"code": "0" * 32, "host": "bridge.example", "pc": n["account"], "place": "203.0.*.*"}
     return [
-        *(("scan.html", {"scan": one, "course": course(n), "go_on": "/me", "entry": ""}, {"in_wechat": False}) for one in at_pc),
+        *(("scan.html", {"scan": one, "course": course(n), "go_on": "/me", "entry": ""}, {"in_wechat": False})
+          for one in at_pc),
         *(("scan.html", {"scan": replace(one, purpose="sign_in", course_slug="", target=n["account"]), "course": None,
                          "go_on": "/me", "entry": "http://127.0.0.1"}, {"in_wechat": False}) for one in at_pc),
         *(("scan_phone.html", {"scan": one, **where}, shared) for one in [*steps, *other]

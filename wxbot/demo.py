@@ -24,7 +24,8 @@ ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "deploy" / "catalogue.example.yaml"
 PLANETS = [("g1", "信息安全星球", 19900, "caoz"), ("g2", "Python 学习星球", 9900, "linlan")]
 PEOPLE = {
-    "anna": "小安（已报名）", "bob": "阿宝（还没报名）", "chen": "小陈（在星球付了费）", "caoz": "讲师甲", "linlan": "林岚",
+    "anna": "小安（已报名）", "bob": "阿宝（还没报名）", "chen": "小陈（在星球付了费）",
+    "caoz": "讲师甲", "linlan": "林岚",
 }  # fmt: skip
 
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"the sandbox signs with this alone").decode()
