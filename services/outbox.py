@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from peewee import ModelSelect, Select, fn
+from peewee import ModelSelect, fn
 from prometheus_client import Counter
 
 from clients.errors import RemoteDown, RemoteRefused
@@ -243,17 +243,6 @@ def retry(env: Env, *, item_id: int | None) -> int:
         its = OutboxItem.select(OutboxItem.subject).where(chosen, OutboxItem.kind == MEMBERSHIP)
         Membership.update(refused_code=None).where(Membership.id.in_(its)).execute()
     return OutboxItem.update(**again).where(chosen).execute()
-
-
-def hasten(env: Env, *, kind: str, subjects: Select) -> int:
-    """Make due now what waits of these, also what was given up for want of an answer; how many.
-
-    For when the other side answers again; what it has refused is left to a person.
-    """
-    waits = (OutboxItem.kind == kind, OutboxItem.done < OutboxItem.wanted, OutboxItem.subject.in_(subjects))
-    refused = OutboxItem.gave_up_at.is_null(False) & (OutboxItem.error_class == REFUSED)
-    again = {"due_at": env.now, "attempts": 0, "gave_up_at": None}
-    return OutboxItem.update(**again).where(*waits, ~refused).execute()
 
 
 def forget_told(env: Env) -> int:

@@ -9,6 +9,7 @@ from peewee import chunked
 
 from clients.errors import RemoteError
 from clients.planets import BACKGROUND_SECONDS, RemoteMembership
+from models.delivery import OutboxItem
 from models.links import Membership
 from models.mismatches import GONE, LEFT, REMOVED, UNKNOWN
 from services import memberships, mismatches, outbox, payments
@@ -44,10 +45,16 @@ async def repair(ctx: Context, here: Here, look: Look, again: set[int]) -> Done:
     return Done(repaired=len(told) + len(revoked) + news, listed=lists)
 
 
-def hasten(env: Env, *, here: Here) -> None:
-    """The planet answers: what waits for it need not wait for its next turn."""
+def hasten(env: Env, *, here: Here) -> int:
+    """Make due now what waits for this planet, also what was given up for want of an answer; how many.
+
+    It answers again; what it has refused is left to a person.
+    """
     its = Membership.select(Membership.id).where(Membership.planet == here.id)
-    outbox.hasten(env, kind=outbox.MEMBERSHIP, subjects=its)
+    waits = (OutboxItem.kind == outbox.MEMBERSHIP, OutboxItem.done < OutboxItem.wanted, OutboxItem.subject.in_(its))
+    refused = OutboxItem.gave_up_at.is_null(False) & (OutboxItem.error_class == outbox.REFUSED)
+    again = {"due_at": env.now, "attempts": 0, "gave_up_at": None}
+    return OutboxItem.update(**again).where(*waits, ~refused).execute()
 
 
 async def note_payments(ctx: Context, place: Place, news: list[RemoteMembership]) -> None:

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from models.delivery import OutboxItem
 from models.mismatches import Mismatch
 from sandbox.planet_members import Membership as There
-from services import memberships
+from services import memberships, outbox
 from tests.reconcile_kit import differences, later, links_many, look, night, ours, there
 
 gen = pytest.mark.gen_test(timeout=60)
@@ -136,6 +137,34 @@ async def test_a_membership_in_our_name_that_we_never_gave_is_listed_with_its_ag
     await night(site)
     assert await differences(site) == []
     assert await site.broken() == []
+
+
+@gen
+async def test_what_waits_for_a_planet_that_was_away_is_told_as_soon_as_its_list_was_read(site):
+    await links_many(site, "anna")
+    await site.buys("bob")
+    site.world.faults.set("planet", "down", operation="planet.grant")
+    await site.links("bob")
+    (waiting,) = [one for one in await site.ctx.read(outbox.undelivered) if one.kind == outbox.MEMBERSHIP]
+    for_want_of_an_answer = {"gave_up_at": site.clock.now(), "due_at": None, "attempts": 16}
+    given_up = OutboxItem.update(**for_want_of_an_answer).where(OutboxItem.id == waiting.id)
+    await site.ctx.transact(lambda _env: given_up.execute())
+    site.world.faults.clear()
+    await later(site, minutes=10)
+    assert set(there(site).values()) == {"active"} and len(there(site)) == 2
+    assert await site.broken() == []
+
+
+@gen
+async def test_what_the_planet_has_refused_is_left_to_a_person(site):
+    await links_many(site, "anna", "bob")
+    site.box.planet.remove(site.phone("anna").person, "g1")
+    (anna, _) = await ours(site)
+    await site.ctx.transact(memberships.tell_again, ids=[anna.id])
+    await site.delivers()
+    await night(site)
+    (waiting,) = await site.ctx.read(outbox.undelivered)
+    assert (waiting.gave_up, waiting.attempts) == (True, 1)
 
 
 @gen
