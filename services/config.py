@@ -17,6 +17,7 @@ LOOPBACK_NAMES = {"localhost"}
 AES_KEY = re.compile(r"[0-9A-Za-z+/]{43}")
 PORT = re.compile(r"[0-9]{1,5}")
 UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
+Days = Annotated[tuple[int, ...], NoDecode]
 Listed = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -91,13 +92,22 @@ class Config(BaseSettings):
     planet_floor_percent: int = Field(
         80, ge=0, le=100, description="a payment at a planet below this share of its price gives nothing by itself"
     )
+    planet_brake_percent: int = Field(
+        20,
+        ge=1,
+        le=100,
+        description="a planet's list that shrank, or removals, by more than this share wait for a person",
+    )
+    reminder_days: Days = Field((30, 7, 1), description="days before the end of a year to remind of it, longest first")
     trusted_proxies: Listed = Field((), description="addresses or networks whose X-Forwarded-* counts; default none")
     weui_url: str = Field("", description="address of weui.min.css where npm's copy is missing; empty = our own styles")
     limits_factor: int = Field(1, ge=1, description="multiplies every rate limit; for load tests")
     log_level: Literal["debug", "info", "warning"] = Field("info", description="how much is logged")
     clock_url: str = Field("", description="sandbox only: a virtual clock; refused when any outside URL is live")
 
-    @field_validator("secret_keys", "wechat_aes_keys", "planet_webhook_secrets", "trusted_proxies", mode="before")
+    @field_validator(
+        "secret_keys", "wechat_aes_keys", "planet_webhook_secrets", "trusted_proxies", "reminder_days", mode="before"
+    )
     @classmethod
     def split_commas(cls, value: Any) -> Any:
         """`a, b` is two values."""
@@ -126,6 +136,14 @@ class Config(BaseSettings):
         """As the standard writes them."""
         for secret in value:
             partner_events.key_of(secret)
+        return value
+
+    @field_validator("reminder_days")
+    @classmethod
+    def check_days(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        """From the longest to the shortest."""
+        if any(days < 1 for days in value) or list(value) != sorted(set(value), reverse=True):
+            raise ValueError("are days above 0, each once, the longest first")
         return value
 
     @field_validator("trusted_proxies")

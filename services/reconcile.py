@@ -148,11 +148,12 @@ class Plan:
 
 def judge(env: Env, *, here: Here, look: Look, outcome: str, confirmed: bool) -> Plan:
     """Whether this list may be acted upon: believed, and without a mass of removals, unless a person confirms."""
-    live = live_number(env, here=here)
+    live, most_percent = live_number(env, here=here), env.config.planet_brake_percent
     if outcome == OK:
         last = Reconciliation.select().where(Reconciliation.planet == here.id, Reconciliation.outcome == OK)
-        outcome = look.verdict(last=last.order_by(Reconciliation.id.desc()).first(), is_expected=live > 0)
-    if outcome == OK and is_mass(len(look.found.revoke) + len(look.found.refunds), live):
+        latest = last.order_by(Reconciliation.id.desc()).first()
+        outcome = look.verdict(last=latest, is_expected=live > 0, most_percent=most_percent)
+    if outcome == OK and is_mass(len(look.found.revoke) + len(look.found.refunds), live, most_percent=most_percent):
         outcome = BRAKED
     if confirmed and outcome in CONFIRMABLE:
         outcome = OK

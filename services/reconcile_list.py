@@ -19,7 +19,7 @@ CLOCKS_DIFFER = timedelta(hours=1)
 OK, EMPTY, PARTIAL, SMALLER, STALE, DOUBLED, BRAKED, DOWN = (
     "ok", "empty", "partial", "smaller", "stale", "doubled", "braked", "down",
 )  # fmt: skip
-MASS_PERCENT, MASS_LEAST = 20, 5
+MASS_LEAST = 5
 ROWS_AT_ONCE = 5000
 REMOVED_BY_OWNER = "removed_by_owner"
 
@@ -81,7 +81,7 @@ class Look:
         """What we knew by then must be in the list."""
         return min(self.started_at, self.as_of or self.started_at)
 
-    def verdict(self, *, last: Reconciliation | None, is_expected: bool) -> str:
+    def verdict(self, *, last: Reconciliation | None, is_expected: bool, most_percent: int) -> str:
         """`ok`, or why this list is not believed; `last` is the last one that was."""
         known = last.members if last else 0
         if not self.members and (known or is_expected or (self.totals and self.totals[1])):
@@ -93,7 +93,7 @@ class Look:
         age = self.started_at - self.as_of
         if abs(age) > CLOCKS_DIFFER or (last and last.as_of and self.as_of < last.as_of):
             return STALE
-        return SMALLER if self.members * 100 < known * (100 - MASS_PERCENT) else OK
+        return SMALLER if self.members * 100 < known * (100 - most_percent) else OK
 
 
 class Ours(NamedTuple):
@@ -220,6 +220,6 @@ def live_number(env: Env, *, here: Here) -> int:
     return mine.count() + paid.count()
 
 
-def is_mass(removals: int, live: int) -> bool:
+def is_mass(removals: int, live: int, *, most_percent: int) -> bool:
     """Whether so many removals at once need a person: a handful never does."""
-    return removals > MASS_LEAST and removals * 100 > live * MASS_PERCENT
+    return removals > MASS_LEAST and removals * 100 > live * most_percent

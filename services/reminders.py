@@ -16,7 +16,6 @@ from services import notices, outbox, people
 from services.context import Context
 from services.env import Env
 
-BANDS = ((30, 7), (7, 1), (1, 0))  # so many days before, until the next one takes over
 PURPOSE = "membership_ending"
 FIELDS = ("thing1", "time2")  # of a template, unless the setting names others: the planet, and until when
 MOST_LETTERS = 20
@@ -28,8 +27,8 @@ async def remind(ctx: Context) -> int:
 
     Who is first seen at 5 days gets that of 7 alone, and who was seen at 30 that of 7 when it is due.
     """
-    told = 0
-    for days, least in BANDS:
+    told, days_before = 0, ctx.config.reminder_days
+    for days, least in zip(days_before, [*days_before[1:], 0], strict=False):  # until the next one takes over
         last = 0
         while found := await ctx.read(ending, days=days, least=least, after=last):
             last = found[-1]

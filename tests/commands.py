@@ -43,6 +43,13 @@ def as_variables(settings: dict[str, Any]) -> dict[str, str]:
     return {f"WXBOT_{name.upper()}": value for name, value in words.items()}
 
 
+def written(default: Any) -> str:
+    """A setting's default as it stands in a file of settings."""
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
 class Commands:
     """Runs commands one after the other, each in a folder of the test's own."""
 

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from services.config import PREFIX, Config
+from tests.commands import written
 from wxbot.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -55,8 +56,7 @@ def test_each_default_is_the_true_one(page: Path) -> None:
     for name, field in Config.model_fields.items():
         default = told[PREFIX + name.upper()][1]
         if field.default not in ("", ()) and not field.is_required():
-            true = "{}" if field.default == {} else str(field.default).replace("False", "false")
-            assert default == f"`{true}`", name
+            assert default == f"`{written(field.default)}`", name
         else:
             assert "`" not in default, name
 

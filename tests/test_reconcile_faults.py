@@ -157,8 +157,8 @@ async def test_a_handful_of_removals_is_no_mass(site):
 
 
 def test_a_mass_is_over_a_fifth_and_more_than_a_handful():
-    assert not is_mass(5, 5)
-    assert not is_mass(20, 100)
-    assert is_mass(21, 100)
-    assert is_mass(6, 29)
-    assert not is_mass(6, 30)
+    assert not is_mass(5, 5, most_percent=20)
+    assert not is_mass(20, 100, most_percent=20)
+    assert is_mass(21, 100, most_percent=20)
+    assert is_mass(6, 29, most_percent=20)
+    assert not is_mass(6, 30, most_percent=20)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.config import PREFIX, BadSettings, Config, load
+from tests.commands import written
 
 pytest_plugins = ["tests.commands"]
 EXAMPLE = Path(__file__).parent.parent / "deploy" / "env.example"
@@ -47,7 +48,7 @@ def test_the_example_file_shows_the_true_defaults():
     shown = dict(re.findall(r"^#(WXBOT_[A-Z0-9_]+)=(.*)$", EXAMPLE.read_text("utf-8"), re.M))
     for name, value in shown.items():
         default = Config.model_fields[name.removeprefix(PREFIX).lower()].default
-        assert value == ("" if default == () else str(default).replace("False", "false")), name
+        assert value == written(default), name
 
 
 @pytest.mark.parametrize("name", Config.model_fields)
