@@ -218,7 +218,7 @@ SIDES = "models/migrations/0005_planet_side.py"
 IN_STEP = [
     Guard(SIDES, '(("provider", "order_ref"), True)', '(("provider", "order_ref"), False)',
           "test_reconcile_paid.py::test_a_payment_is_kept_once_whoever_comes_first"),
-    Guard("services/payments.py", "PlanetPayment.version < paid.version, ", "",
+    Guard("services/payments.py", "PlanetPayment.version < told.version, ", "",
           "test_reconcile_paid.py::test_a_payment_is_kept_once_whoever_comes_first"),
     Guard("services/memberships.py", "Membership.id == one.id, still, version=", "Membership.id == one.id, version=",
           "test_reconcile.py::test_what_is_told_again_already_is_not_told_twice"),

@@ -357,5 +357,17 @@ async def test_a_payment_that_is_over_at_this_moment_does_not_count_whatever_its
     assert await changed_since(site, before) == {"link_attempt"}
 
 
+@gen
+async def test_a_membership_with_an_order_that_is_none_of_a_payment_does_not_count(site):
+    pays(site)
+    (membership,) = site.box.planet.memberships("g1")
+    for source in ("partner", "free"):
+        membership.source = source
+        await stands_at_the_planet(site)
+        before = await site.rows()
+        assert no_of(await site.phone().tap("planet-agree")) == (403, "not_a_member")
+        assert await changed_since(site, before) == {"link_attempt"}
+
+
 def test_every_word_of_the_contract_is_known():
     assert set(payments.STATUS) == {"active", "expired", "revoked", "refunded"}

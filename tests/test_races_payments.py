@@ -1,5 +1,6 @@
 """Races for a payment at the planet: sixteen who bring it, sixteen callbacks, an event beside a link; served once."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +12,7 @@ import pytest
 from clients.planets import PlanetNews, RemoteMembership
 from models.access import Grant
 from models.links import WAIVER_VERSION, Link, LinkAttempt
-from models.payments import PlanetPayment
+from models.payments import PlanetAccount, PlanetPayment
 from models.people import digest
 from services import arrivals, handshake, links, payments, people, planet_events
 from services.env import Env
@@ -181,6 +182,56 @@ async def test_a_payment_told_while_its_person_links_is_served_once_and_not_forg
 async def test_a_payment_and_its_refund_told_at_once_leave_nothing(arena, rounds):
     await each_round(arena, purchase_beside_refund, rounds(1, soak=200), ok=RACERS)
     assert await counted(arena, Grant, PLANET_RIGHT & Grant.revoked_at.is_null()) == 0
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_who_is_at_a_planet_account_keeps_others_waiting(arena, is_known):
+    account = {"provider": "partner", "member_uid": "m"}
+    at_it, passed = threading.Event(), threading.Event()
+
+    def first(env: Env) -> bool:
+        payments.hold_account(env, **account)
+        at_it.set()
+        return passed.wait(timeout=0.5)
+
+    def second(env: Env) -> None:
+        at_it.wait(timeout=10)
+        payments.hold_account(env, **account)
+        passed.set()
+
+    if is_known:
+        await arena.ctx.transact(payments.hold_account, **account)
+    was_passed, _ = await asyncio.gather(arena.ctx.transact(first), arena.ctx.transact(second))
+    assert not was_passed and passed.is_set()
+    assert await counted(arena, PlanetAccount) == 1
+
+
+async def test_a_payment_told_while_the_link_ends_waits(arena):
+    """The event has found the link, and the unlinking is quicker."""
+
+    def prepare(env: Env) -> tuple[int, int]:
+        attempt_id, _ = hands_over(env, person_id=buys(env, who="p"))
+        links.complete(env, attempt_id=attempt_id, member_uid="m", display_name="m")
+        link = Link.get(active_uid="m")
+        return link.id, link.person_id
+
+    link_id, person_id = await arena.ctx.transact(prepare)
+    ended, told = threading.Event(), threading.Event()
+
+    def unlinks(env: Env) -> None:
+        links.unlink(env, link_id=link_id, person_id=person_id, who="test", reason="race")
+        ended.set()
+        told.wait(timeout=0.5)  # the event looks for the link meanwhile, and still sees it
+
+    def tells(env: Env) -> None:
+        ended.wait(timeout=10)
+        happens("m", "O1")(env)
+        told.set()
+
+    await asyncio.gather(arena.ctx.transact(unlinks), arena.ctx.transact(tells))
+    assert await counted(arena, Grant, PLANET_RIGHT) == 0
+    assert await counted(arena, PlanetPayment, PlanetPayment.served_at.is_null()) == 1
+    assert await arena.broken() == []
 
 
 async def test_control_without_turns_at_the_account_a_payment_is_forgotten(arena, monkeypatch):
