@@ -136,7 +136,8 @@ PUSH = [
 BAD = "test_settings.py::test_a_bad_value_is_one_line_that_names_the_setting_and_tells_no_secret"
 STARTS = [
     *(Gutted(CONFIG, name, "value", BAD) for name in (
-        "check_days", "check_keys", "check_aes_keys", "check_proxies", "check_origin", "check_address_or_empty", "check_folder",
+        "check_days",
+        "check_keys", "check_aes_keys", "check_proxies", "check_origin", "check_address_or_empty", "check_folder",
         "check_listen", "check_database", "check_redis",
     )),
     Gutted(CONFIG, "check_address", "None", BAD),

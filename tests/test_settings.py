@@ -111,8 +111,8 @@ def test_what_has_no_default_must_be_there(name):
         {"base_url": "http://127.0.0.1:8000"}, {"base_url": "http://localhost:8000"}, {"base_url": "http://[::1]:8000"},
         {"database_url": "sqlite:////var/lib/wxbot.db"}, {"database_url": "postgresql://u:p%40ss@db:5433/wxbot"},
         {"database_url": "postgresql:///wxbot?host=/run/postgresql"}, {"database_url": "mysql://root@127.0.0.1/wxbot"},
-        {"redis_url": "redis://localhost:6379/0"}, {"trusted_proxies": "127.0.0.1, 10.0.0.0/8"}, {"reminder_days": "14, 3"},
-        WECHAT, PLANET,
+        {"redis_url": "redis://localhost:6379/0"}, {"trusted_proxies": "127.0.0.1, 10.0.0.0/8"},
+        {"reminder_days": "14, 3"}, WECHAT, PLANET,
         WECHAT | {"wechat_mode": "plain", "wechat_aes_keys": ""}, {"listen": "[::1]:80"},
     ],
 )  # fmt: skip
