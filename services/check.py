@@ -65,6 +65,11 @@ async def settings(ctx: Context) -> str:
     live = ctx.config.live_urls()
     if live and not ctx.config.is_https:
         raise Wrong("WXBOT_BASE_URL is a loopback address while a live company is set up: nobody can be sent back here")
+    if ctx.config.is_https and not ctx.config.trusted_proxies:  # we speak no https ourselves, so a proxy does
+        raise Wrong(
+            "WXBOT_TRUSTED_PROXIES is empty: every visitor comes from the proxy's own address, so limits take all for "
+            "one, and a phone cannot be told where a PC is"
+        )
     return "live" if live else "sandbox: every outside address is this machine"
 
 

@@ -107,6 +107,16 @@ async def test_check_names_the_part_that_is_wrong_and_looks_at_the_others(typed,
 
 @SQLITE
 @gen
+async def test_check_says_when_all_visitors_would_seem_to_be_the_proxy(typed):
+    public = {"base_url": "https://learn.example.com"}
+    for proxies, state in (("", "wrong"), ("127.0.0.1", "ok")):
+        done = await typed("check", trusted_proxies=proxies, **public)
+        (line,) = (line for line in done.out.splitlines() if re.match(rf"{state} +settings:", line))
+        assert ("WXBOT_TRUSTED_PROXIES is empty" in line) == (state == "wrong")
+
+
+@SQLITE
+@gen
 async def test_check_misses_a_planet_that_is_not_there(site, typed):
     await site.ctx.transact(lambda _env: Planet.update(group_id="g404").where(Planet.slug == "python").execute())
     done = await typed("check")
