@@ -369,5 +369,17 @@ async def test_a_membership_with_an_order_that_is_none_of_a_payment_does_not_cou
         assert await changed_since(site, before) == {"link_attempt"}
 
 
+@gen
+async def test_what_the_browser_claims_about_a_payment_counts_for_nothing(site):
+    """The account, the payment and the planet are what the planet says, and what the attempt's own row says."""
+    pays(site, "bob")
+    await site.signs_in("anna", PLANET)
+    claimed = {"member_uid": uid(site, "bob"), "order_ref": "O-1", "group_id": "g2", "source": "paid", "gave": "course"}
+    await site.posts("anna", PLANET, waiver=site.waiver, **claimed)
+    before = await site.rows()
+    assert no_of(await site.phone().tap("planet-agree")) == (403, "not_a_member")
+    assert await changed_since(site, before) == {"link_attempt"}
+
+
 def test_every_word_of_the_contract_is_known():
     assert set(payments.STATUS) == {"active", "expired", "revoked", "refunded"}
