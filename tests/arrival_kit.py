@@ -6,6 +6,7 @@ from models.access import Grant
 from models.base import Row
 from models.catalogue import Course, CoursePlanet
 from models.delivery import ChatNotice
+from models.links import RefundWaiver
 from sandbox.phone_page import Page
 from services import catalogue
 from tests.event_kit import EVENTS
@@ -85,6 +86,15 @@ async def grants(site: Site, name: str = "anna") -> list[Grant]:
 async def notices(site: Site) -> list[str]:
     """What the account has to tell people, oldest first."""
     return await site.ctx.read(lambda _env: [one.text for one in ChatNotice.select().order_by(ChatNotice.id)])
+
+
+async def waived(site: Site) -> list[str]:
+    """Where the rights come from whose refund was given up, oldest first."""
+
+    def found(_env: Any) -> list[str]:
+        return [one.grant.source for one in RefundWaiver.select().order_by(RefundWaiver.id)]
+
+    return await site.ctx.read(found)
 
 
 async def every(site: Site, row: type[Row]) -> list[Any]:
