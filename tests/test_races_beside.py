@@ -10,7 +10,7 @@ import pytest
 from models.access import Grant
 from models.errors import NotEnrolled
 from models.links import Link, LinkAttempt, Membership
-from services import links, memberships, purchases
+from services import links, memberships, payments, purchases
 from services.env import Env
 from tests.race_kit import RACE, RACERS, Racer, Round, buys, goes_wrong, hands_over, race
 from tests.site import COURSE, Site
@@ -123,6 +123,10 @@ def only_looks(link_id: int, **_values: str) -> bool:
     return Link.select().where(Link.id == link_id, Link.unlinked_at.is_null()).exists()
 
 
+def holds_nothing(env: Env, *, provider: str, member_uid: str) -> None:
+    """`hold_account` without its lock."""
+
+
 def looks_first(cls: type[Link], **values: Any) -> bool:
     """`add_once` without the lock that MariaDB lays on the row that was there before."""
     account = {name: values[name] for name in ("provider", "active_uid")}
@@ -151,6 +155,7 @@ async def test_control_without_the_locks_they_run_through_each_other(arena, monk
     pair, wrong = BESIDE[what]
     monkeypatch.setattr(memberships, "hold_link", only_looks)
     monkeypatch.setattr(links, "hold_grant", only_finds)
+    monkeypatch.setattr(payments, "hold_account", holds_nothing)
     monkeypatch.setattr(Link, "add_once", classmethod(looks_first))
     assert await goes_wrong(arena, at_once(pair), lambda _times: wrong(arena))
 
