@@ -11,7 +11,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 BEAT_SECONDS = 15.0  # proxies cut what is silent for longer, and a PC that is gone is noticed
 LONGEST_SECONDS = 660.0  # no scan lives longer
-AGAIN = b"retry: 1000\n\n"
+AGAIN_MS, APART_MS, SPREAD_MS = 1000, 7, 3000
 
 
 class Line:
@@ -72,7 +72,8 @@ class Lines:
         self._open.add(line)
         forget, line.forget = line.forget, lambda: self._end(line, forget)
         stream.set_close_callback(lambda: line.forget())
-        line.say(head + AGAIN + b'data: {"v": %d}\n\n' % line.version)
+        again_ms = AGAIN_MS + len(self._open) * APART_MS % SPREAD_MS  # else all come back in the same moment
+        line.say(head + b'retry: %d\n\ndata: {"v": %d}\n\n' % (again_ms, line.version))
         if line.is_over:
             line.close()
         elif self._beat is None:

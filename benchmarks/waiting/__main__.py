@@ -185,7 +185,7 @@ async def restarting(world: World, start, url: str) -> tuple[int, int]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         new.stop()
-        kit.say(f"refused: {[word for pc in pcs for word in pc.refused]}")
+        kit.say(f"{sum(len(pc.refused) for pc in pcs)} refused with a 503, and come again")
         return lost, sum(pc.lines - 1 for pc in pcs)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 HEAD_ENDS, FRAME_ENDS = b"\r\n\r\n", b"\n\n"
 AT_ONCE = 200
-AGAIN_SECONDS = 1.0  # what the server tells browsers to wait before they come again
 
 
 @dataclass
@@ -19,6 +18,7 @@ class Pc:
     cookie: str = ""
     heard: dict[int, float] = field(default_factory=dict)
     lines: int = 0
+    again_seconds: float = 1.0
     refused: list[str] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -36,7 +36,7 @@ class Pc:
                 while True:
                     self.take(await reader.readuntil(FRAME_ENDS))
             except (ConnectionError, asyncio.IncompleteReadError):
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(self.again_seconds)
             finally:
                 if "writer" in locals():
                     writer.close()
@@ -45,6 +45,8 @@ class Pc:
         """Note when a version came."""
         now = time.perf_counter()
         for line in frame.split(b"\n"):
+            if line.startswith(b"retry: "):
+                self.again_seconds = int(line[7:]) / 1000
             if line.startswith(b"data: "):
                 self.heard.setdefault(json.loads(line[6:])["v"], now)
                 self.news.set()
