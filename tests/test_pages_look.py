@@ -66,7 +66,10 @@ async def test_every_page_fits_a_phone_and_can_be_tapped(browser, pages, styles)
     if styles and not WEUI.is_file():
         pytest.skip("WeUI is not installed")
     page = await browser.phone()
+    one_of_each = {template: number for number, (template, _, _) in enumerate(SHOWN)}
     for number, (template, _, _) in enumerate(SHOWN):
+        if styles and number != one_of_each[template]:
+            continue
         await page.goto(f"{pages}/{number}{styles}")
         assert await page.evaluate(FAULTS) == [], (number, template)
 
