@@ -7,7 +7,7 @@ from clients.planets import RemoteMembership
 from models.catalogue import Planet
 from models.errors import NotAMember, PairingNotLive, PaymentServed, WaiverNotAgreed
 from models.links import WAIVER_TEXT, WAIVER_VERSION, Link, LinkAttempt, RefundWaiver, text_digest
-from models.payments import ACTIVE, COURSE, REFUNDED, PlanetPayment
+from models.payments import ACTIVE, COURSE, NOTHING, REFUNDED, VOUCHER, PlanetPayment
 from services import links, payments
 from services.departures import Departure, depart
 from services.env import Env
@@ -124,7 +124,7 @@ def arrived(env: Env, *, person_id: int, planet_slug: str) -> Arrived | None:
     return Arrived(
         state=state_of({row.gave for row in rows}, has_course=course is not None),
         course_slug=course.slug if course else "", course_title=course.title if course else "",
-        worth_fen=tuple(row.paid_fen for row in rows if row.gave == "voucher"),
+        worth_fen=tuple(row.paid_fen for row in rows if row.gave == VOUCHER),
         is_linked=link is not None, account=link.display_name if link else "",
     )  # fmt: skip
 
@@ -132,5 +132,5 @@ def arrived(env: Env, *, person_id: int, planet_slug: str) -> Arrived | None:
 def state_of(gave: set[str], *, has_course: bool) -> str:
     """The best of what he was given."""
     if has_course:
-        return "course"
-    return next((word for word in ("voucher", "nothing") if word in gave), "none")
+        return COURSE
+    return next((word for word in (VOUCHER, NOTHING) if word in gave), "none")

@@ -95,10 +95,15 @@ def settle(env: Env, payment: PlanetPayment) -> None:
     if payment.status == REFUNDED and payment.gave in {COURSE, VOUCHER}:
         end(env, payment)
     if payment.status == REMOVED and payment.still_gives:
-        note(
-            env, kind=mismatches.REMOVED, provider=payment.provider, group_id=payment.group_id, key=payment.order_ref,
-            member_uid=payment.member_uid, payment=payment,
-        )  # fmt: skip
+        put_before_operator(env, payment, kind=mismatches.REMOVED)
+
+
+def put_before_operator(env: Env, payment: PlanetPayment, *, kind: str) -> None:
+    """A person decides about it."""
+    note(
+        env, kind=kind, provider=payment.provider, group_id=payment.group_id, key=payment.order_ref,
+        member_uid=payment.member_uid, payment=payment,
+    )  # fmt: skip
 
 
 def end(env: Env, payment: PlanetPayment) -> None:
@@ -146,10 +151,7 @@ def serve_one(env: Env, payment: PlanetPayment, link: Link, pairing: CoursePlane
         grant = access.give(env, person=link.person, course=pairing.course, **right)
         PlanetPayment.update(grant=grant).where(PlanetPayment.id == payment.id).execute()
     if gave == NOTHING:
-        note(
-            env, kind=mismatches.BELOW_FLOOR, provider=payment.provider, group_id=payment.group_id,
-            key=payment.order_ref, member_uid=payment.member_uid, payment=payment,
-        )  # fmt: skip
+        put_before_operator(env, payment, kind=mismatches.BELOW_FLOOR)
     who, subject = f"person:{link.person_id}", f"payment:{payment.id}"
     audit.record(at=env.now, who=who, action="planet payment served", subject=subject, new=gave)
     notices.tell(env, person_id=link.person_id, text=words_of(gave, pairing))
@@ -201,11 +203,11 @@ async def serve_late(ctx: Context) -> None:
         await ctx.transact(serve_account, provider=provider, member_uid=member_uid)
 
 
-def take_in(env: Env, *, provider: str, group_id: str, paid: RemoteMembership) -> None:
-    """What a planet's list says of one payment that we did not know: learnt, and served if its person has linked."""
-    account = {"provider": provider, "member_uid": paid.member_uid}
+def hear(env: Env, *, provider: str, told: Told) -> None:
+    """What a planet tells of a payment by an event or in its list: learnt, and served if its person has linked."""
+    account = {"provider": provider, "member_uid": told.member_uid}
     hold_account(env, **account)
-    learn(env, provider=provider, told=Told.of(paid, group_id=group_id))
+    learn(env, provider=provider, told=told)
     serve_linked(env, **account)
 
 

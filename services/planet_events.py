@@ -38,21 +38,18 @@ def keep(env: Env, *, provider: str, event_id: str, news: PlanetNews) -> bool:
     if not PlanetEvent.add_once(event_key=key, provider=provider, received_at=env.now, **facts(news)):
         return False
     if news.source == "paid":
-        heed_payment(env, provider, news)
+        payments.hear(env, provider=provider, told=told(news))
     elif news.kind == "removed":
         memberships.removed_by_owner(env, provider=provider, group_id=news.group_id, ref=news.ref)
     return True
 
 
-def heed_payment(env: Env, provider: str, news: PlanetNews) -> None:
-    """What was paid there, or taken back: at once for who has linked, else kept until he does."""
-    account = {"provider": provider, "member_uid": news.member_uid}
-    payments.hold_account(env, **account)
-    payments.learn(env, provider=provider, told=payments.Told(
+def told(news: PlanetNews) -> payments.Told:
+    """What it says of a payment there, or of its end."""
+    return payments.Told(
         group_id=news.group_id, member_uid=news.member_uid, order_ref=news.order_ref, paid_fen=news.paid_fen,
         status=STATUS[news.kind], starts_at=news.starts_at, ends_at=news.ends_at, version=news.version,
-    ))  # fmt: skip
-    payments.serve_linked(env, **account)
+    )  # fmt: skip
 
 
 def facts(news: PlanetNews) -> dict[str, object]:

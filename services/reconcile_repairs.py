@@ -66,7 +66,7 @@ async def note_payments(ctx: Context, place: Place, news: list[RemoteMembership]
 def note_some(env: Env, *, place: Place, news: Iterable[RemoteMembership]) -> None:
     """One batch of them."""
     for one in news:
-        payments.take_in(env, provider=place.provider, group_id=place.group_id, paid=one)
+        payments.hear(env, provider=place.provider, told=payments.Told.of(one, group_id=place.group_id))
 
 
 async def tell(ctx: Context, ids: Iterable[int]) -> list[int]:

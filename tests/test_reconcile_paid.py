@@ -115,7 +115,7 @@ async def test_a_payment_is_kept_once_whoever_comes_first(site):
     await pays(site, "anna")
     (page,) = [one async for one in site.ctx.planets["partner"].pages("g1")]
     (right,) = [one for one in page.members[0].memberships if one.order_ref]
-    told = {"provider": "partner", "group_id": "g1", "paid": right}
+    told = payments.Told.of(right, group_id="g1")
     for _ in range(2):
-        await site.ctx.transact(payments.take_in, **told)
+        await site.ctx.transact(payments.hear, provider="partner", told=told)
     assert await site.ctx.read(lambda _env: PlanetPayment.select().count()) == 1
