@@ -8,7 +8,7 @@ from peewee import CharField, ForeignKeyField, IntegerField, TextField
 from models.access import Grant
 from models.base import DigestField, Row, UtcField, shanghai_day
 from models.catalogue import Planet
-from models.errors import RelinkLimit
+from models.errors import RelinkLimit, WaiverNotAgreed
 from models.people import OneTimeState, Person
 
 WAIVER_VERSION = "2026-11"
@@ -72,6 +72,11 @@ class LinkAttempt(OneTimeState):
     said = CharField(max_length=255, default="")
     finished_at = UtcField(null=True)
     link = ForeignKeyField(Link, null=True)
+
+    def check_words(self) -> None:
+        """Raise WaiverNotAgreed when the words have changed since he read them."""
+        if self.text_hash != text_digest(WAIVER_TEXT):
+            raise WaiverNotAgreed
 
 
 class RefundWaiver(Row):

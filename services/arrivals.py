@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from clients.planets import RemoteMembership
 from models.catalogue import Planet
-from models.errors import NotAMember, PairingNotLive, PaymentServed, WaiverNotAgreed
-from models.links import WAIVER_TEXT, WAIVER_VERSION, Link, LinkAttempt, RefundWaiver, text_digest
+from models.errors import NotAMember, PairingNotLive, PaymentServed
+from models.links import Link, LinkAttempt, RefundWaiver
 from models.payments import ACTIVE, COURSE, NOTHING, REFUNDED, VOUCHER, PlanetPayment
 from services import links, payments
 from services.departures import Departure, depart
@@ -19,9 +19,7 @@ def begin(
     """Keep what he agreed to and prepare the hand-over; raises NotFound, PairingNotLive, WaiverNotAgreed."""
     planet = Planet.find(slug=planet_slug)
     check_open(planet)
-    if agreed != WAIVER_VERSION:
-        raise WaiverNotAgreed
-    where = {"browser": browser, "ip": ip, "user_agent": user_agent}
+    where = {"browser": browser, "ip": ip, "user_agent": user_agent, "agreed": agreed}
     return depart(env, person_id=person_id, grant_id=None, planet=planet, **where)
 
 
@@ -39,8 +37,7 @@ def complete(
     Raises PairingNotLive, NotAMember, LinkTaken, AlreadyLinked, PaymentServed: then nothing was changed.
     """
     attempt = LinkAttempt.find(id=attempt_id)
-    if attempt.text_hash != text_digest(WAIVER_TEXT):
-        raise WaiverNotAgreed  # the words have changed since he read them
+    attempt.check_words()
     check_open(attempt.planet)
     payments.hold_account(env, provider=attempt.provider, member_uid=member_uid)
     brought = bring(env, attempt, found)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from models.catalogue import Planet
+from models.errors import WaiverNotAgreed
 from models.links import WAIVER_TEXT, WAIVER_VERSION, LinkAttempt, text_digest
 from models.people import STATE_LIFE, digest
 from models.prepared import Prepared, given
@@ -29,12 +30,16 @@ NEW_ATTEMPT = Prepared(lambda: LinkAttempt.insert({name: given(name) for name in
 
 def depart(
     env: Env, *, person_id: int, grant_id: int | None, planet: Planet, browser: str, ip: str, user_agent: str,
-    state: str = "",
+    agreed: str, state: str = "",
 ) -> Departure:  # fmt: skip
     """Keep the yes to the words of today; nothing takes effect before the planet has recognised him.
 
+    Raises WaiverNotAgreed unless `agreed` is the version of those words.
+
     `state` is given by who may have to make the same departure again.
     """
+    if agreed != WAIVER_VERSION:
+        raise WaiverNotAgreed
     state, verifier = state or env.new_code(128), env.new_code(256)
     NEW_ATTEMPT.run(
         state_hash=digest(state), browser_hash=digest(browser), created_at=env.now, expires_at=env.now + STATE_LIFE,

@@ -16,7 +16,6 @@ from models.errors import (
     NotFound,
     PairingNotLive,
     StateInvalid,
-    WaiverNotAgreed,
 )
 from models.links import (
     WAIVER_TEXT,
@@ -26,7 +25,6 @@ from models.links import (
     Membership,
     RefundWaiver,
     check_relink,
-    text_digest,
 )
 from models.scans import Scan
 from services import access, catalogue, memberships, payments
@@ -125,9 +123,7 @@ def begin(
     """Keep what he agreed to and prepare the hand-over; nothing takes effect before the planet has recognised him."""
     pairing = catalogue.live_pairing(course_slug)
     grant = choose_grant(env, person_id=person_id, course_id=pairing.course_id)
-    if agreed != WAIVER_VERSION:
-        raise WaiverNotAgreed
-    where = {"browser": browser, "ip": ip, "user_agent": user_agent, "state": state}
+    where = {"browser": browser, "ip": ip, "user_agent": user_agent, "agreed": agreed, "state": state}
     return depart(env, person_id=person_id, grant_id=grant.id, planet=pairing.planet, **where)
 
 
@@ -152,8 +148,7 @@ def complete(env: Env, *, attempt_id: int, member_uid: str, display_name: str) -
     RelinkLimit.
     """
     attempt = LinkAttempt.find(id=attempt_id)
-    if attempt.text_hash != text_digest(WAIVER_TEXT):
-        raise WaiverNotAgreed  # the words have changed since he read them
+    attempt.check_words()
     grant = hold_grant(env, attempt.grant_id)
     if not CoursePlanet.find(course=grant.course_id, planet=attempt.planet_id).is_live:
         raise PairingNotLive
