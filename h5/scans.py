@@ -214,7 +214,7 @@ class PhoneHandler(BaseHandler):
 
     async def confirmed(self, code: str) -> None:
         """His yes: on to the planet, or to the digits for the PC."""
-        said = {"page": self.field("page", "", most=64), "agreed": self.field("waiver", "", most=32)}
+        said = {"page": self.field("page", "", most=96), "agreed": self.field("waiver", "", most=32)}
         where = {"ip": self.ip, "user_agent": self.user_agent, "browser": self.browser()}
         departure = await self.ctx.transact(scans.confirm, code=code, person_id=self.person.id, **said, **where)
         self.see(handshake.way_out(self.ctx, departure) if departure else f"/s/{code}")

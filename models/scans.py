@@ -9,7 +9,7 @@ from models.base import DigestField, Row, UtcField
 from models.catalogue import Course
 from models.errors import BusinessError
 from models.links import LinkAttempt
-from models.people import Person
+from models.people import Person, digest
 
 LINK, SIGN_IN = "link", "sign_in"
 WAITING, SCANNED, CONFIRMED, LINKED, DONE = "waiting", "scanned", "confirmed", "linked", "done"
@@ -57,6 +57,16 @@ class Scan(Row):
     said = CharField(max_length=255, default="")
     sealed_entry = TextField(null=True)
     finished_at = UtcField(null=True)
+
+    @classmethod
+    def of_code(cls, code: str) -> Self:
+        """The one behind a QR; raises NotFound."""
+        return cls.find(code_hash=digest(code))
+
+    @classmethod
+    def of_browser(cls, public_id: str, browser: str) -> Self:
+        """A scan of this browser; raises NotFound for any other, which looks like none at all."""
+        return cls.find(public_id=public_id, browser_hash=digest(browser))
 
     def is_live(self, *, now: datetime) -> bool:
         """Something may still happen to it."""

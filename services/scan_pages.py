@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models import scans
-from models.people import digest
 from models.scans import Scan
-from services import links, scan_secrets
+from services import scan_secrets
 from services import scans as steps
 from services.env import Env
 from services.links import Offer
@@ -34,7 +33,7 @@ def page(env: Env, *, code: str, person_id: int | None) -> Page:
 
     Raises NotFound, and what `scans.check_mine` raises: why this phone has nothing to say here (any more).
     """
-    scan = Scan.find(code_hash=digest(code))
+    scan = Scan.of_code(code)
     facts = {
         "purpose": scan.purpose, "number": scan.number, "course_title": scan.course.title if scan.course_id else "",
         "ip": scan.ip, "user_agent": scan.user_agent, "asked_at": scan.created_at,
@@ -45,14 +44,12 @@ def page(env: Env, *, code: str, person_id: int | None) -> Page:
         return Page("open", **facts)
     steps.check_mine(env, scan, person_id)
     if scan.state == scans.SCANNED:
-        return Page("confirm", **facts, offer=offer(env, scan), page=scan_secrets.confirm_id(env, scan, person_id))
+        return Page(
+            "confirm",
+            **facts,
+            offer=steps.offer(env, scan, person_id),
+            page=scan_secrets.confirm_id(env, scan, person_id),
+        )
     if scan.state == scans.CONFIRMED and scan.purpose == scans.SIGN_IN:
         return Page("digits", **facts, digits=scan_secrets.digits_of(env, scan))
     return Page("done", **facts, attempt_id=scan.attempt_id)
-
-
-def offer(env: Env, scan: Scan) -> Offer | None:
-    """What would be linked, where the scan is for that."""
-    if scan.purpose != scans.LINK:
-        return None
-    return links.offer(env, person_id=scan.scanned_by_id, course_slug=scan.course.slug)

@@ -1,7 +1,5 @@
 """What is made from a scan and our keys, so that it can be made again, and is stored nowhere."""
 
-import hmac
-
 from models.errors import StateInvalid
 from models.scans import Scan
 from services import signing
@@ -18,19 +16,18 @@ def code_of(key: str, public_id: str, browser: str) -> str:
 def confirm_id(env: Env, scan: Scan, person_id: int) -> str:
     """What one page of one person carries: with it a second tap is the same tap."""
     nonce = env.new_code(128)
-    return nonce + signature(env.config.secret_keys[0], scan, person_id, nonce)
+    return nonce + signing.fingerprint(env.config.secret_keys[0], "scan page", page_of(scan, person_id, nonce))
 
 
-def signature(key: str, scan: Scan, person_id: int, nonce: str) -> str:
-    """Binds a page to scan and person."""
-    return signing.token(key, "scan page", f"{scan.public_id} {person_id} {nonce}", bits=128)
+def page_of(scan: Scan, person_id: int, nonce: str) -> str:
+    """What a page is bound to."""
+    return f"{scan.public_id} {person_id} {nonce}"
 
 
 def check_confirm_id(env: Env, scan: Scan, person_id: int, given: str) -> None:
     """Raise StateInvalid for one that no page of ours showed this person."""
     nonce, signed = given[:32], given[32:]
-    keys = env.config.secret_keys
-    if not any(hmac.compare_digest(signature(key, scan, person_id, nonce), signed) for key in keys):
+    if not signing.is_fingerprint(env.config, "scan page", page_of(scan, person_id, nonce), signed):
         raise StateInvalid
 
 

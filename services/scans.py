@@ -25,6 +25,7 @@ from models.scans import Scan
 from services import catalogue, links, scan_secrets
 from services.departures import Departure
 from services.env import Env
+from services.links import Offer
 
 KEPT = timedelta(days=1)
 TARGET = "scan"
@@ -76,7 +77,7 @@ def what_for(purpose: str, course_slug: str, person_id: int | None) -> Course | 
 
 def renew(env: Env, public_id: str, browser: str) -> int:
     """Put the old one aside; how often it has been renewed with this."""
-    old = Scan.find(public_id=public_id, browser_hash=digest(browser))
+    old = Scan.of_browser(public_id, browser)
     if old.renewals >= scans.RENEWALS:
         raise ScanExpired
     if old.state != scans.WAITING and old.is_live(now=env.now):
@@ -101,7 +102,7 @@ def opened(env: Env, *, code: str, person_id: int) -> None:
     Raises NotFound, AccountMismatch, ScanExpired, ScanTaken, ScanCancelled. Where nothing can be linked, the scan is
     declined with the reason, which the PC hears at once.
     """
-    scan = Scan.find(code_hash=digest(code))
+    scan = Scan.of_code(code)
     if scan.scanned_by_id == person_id:
         return
     check_same_person(scan, person_id)
@@ -131,13 +132,16 @@ def check_same_person(scan: Scan, person_id: int | None) -> None:
 
 def why_not(env: Env, scan: Scan, person_id: int) -> BusinessError | None:
     """Why this person cannot link what the PC wants."""
-    if scan.purpose != scans.LINK:
-        return None
     try:
-        links.offer(env, person_id=person_id, course_slug=scan.course.slug)
+        offer(env, scan, person_id)
     except BusinessError as no:
         return no
     return None
+
+
+def offer(env: Env, scan: Scan, person_id: int) -> Offer | None:
+    """What would be linked, where the scan is for that; raises what `links.offer` raises."""
+    return links.offer(env, person_id=person_id, course_slug=scan.course.slug) if scan.purpose == scans.LINK else None
 
 
 def refuse(env: Env, scan: Scan, no: BusinessError) -> bool:
@@ -174,7 +178,7 @@ def confirm(
     Confirmation, the waiver as agreed and the state of the hand-over are one transaction. The same page again gets
     the same answer. Raises what `check_mine` raises, ScanTaken for another page, and what `links.begin` raises.
     """
-    scan = Scan.find(code_hash=digest(code))
+    scan = Scan.of_code(code)
     scan_secrets.check_confirm_id(env, scan, person_id, page)
     is_link = scan.purpose == scans.LINK
     until = env.now + (STATE_LIFE if is_link else scans.DIGITS_LIFE)
@@ -211,7 +215,7 @@ def confirmed_before(env: Env, scan: Scan, person_id: int, page: str) -> Departu
 
 def decline(env: Env, *, code: str, person_id: int, no: BusinessError) -> None:
     """The phone's no; again is the same."""
-    scan = Scan.find(code_hash=digest(code))
+    scan = Scan.of_code(code)
     if scan.scanned_by_id != person_id:
         raise NotFound
     if refuse(env, scan, no):

@@ -78,14 +78,9 @@ def keep_entry(env: Env, *, public_id: str, entry: str) -> None:
     Scan.update(sealed_entry=signing.seal(env.config, entry)).where(Scan.public_id == public_id).execute()
 
 
-def mine(public_id: str, browser: str) -> Scan:
-    """A scan of this browser; raises NotFound for any other, which looks like none at all."""
-    return Scan.find(public_id=public_id, browser_hash=digest(browser))
-
-
 def progress(env: Env, *, public_id: str, browser: str) -> Progress:
     """Where it stands."""
-    scan = mine(public_id, browser)
+    scan = Scan.of_browser(public_id, browser)
     left = (scan.expires_at - env.now).total_seconds() if scan.is_live(now=env.now) else 0
     return Progress(
         public_id=public_id, version=scan.version, state=scan.shown_state(now=env.now), ttl=int(left),
@@ -97,7 +92,7 @@ def progress(env: Env, *, public_id: str, browser: str) -> Progress:
 
 def version_of(env: Env, *, public_id: str, browser: str) -> int:
     """How often it has changed; raises NotFound for a scan of another browser."""
-    return mine(public_id, browser).version
+    return Scan.of_browser(public_id, browser).version
 
 
 def mask_of(scan: Scan) -> str:
@@ -118,7 +113,7 @@ def until_of(scan: Scan) -> datetime | None:
 
 def entry_of(env: Env, *, public_id: str, browser: str) -> str:
     """What the QR says: our own address, or the account's where it made one; raises NotFound."""
-    scan = mine(public_id, browser)
+    scan = Scan.of_browser(public_id, browser)
     if scan.sealed_entry:
         return signing.unseal(env.config, scan.sealed_entry)
     codes = (scan_secrets.code_of(key, public_id, browser) for key in env.config.secret_keys)
@@ -130,7 +125,7 @@ def entry_of(env: Env, *, public_id: str, browser: str) -> str:
 
 def cancel(env: Env, *, public_id: str, browser: str) -> None:
     """The PC calls it off, as long as the phone has not gone on to the planet; again is the same."""
-    scan = mine(public_id, browser)
+    scan = Scan.of_browser(public_id, browser)
     open_still = Scan.state.in_([scans.WAITING, scans.SCANNED])
     digits = (Scan.state == scans.CONFIRMED) & (Scan.purpose == scans.SIGN_IN)
     off = {"state": scans.CANCELLED, "finished_at": env.now}
@@ -167,7 +162,7 @@ async def finish_sign_in(ctx: Context, **asked: str) -> SignedIn:
 
 def type_digits(env: Env, *, public_id: str, browser: str, digits: str) -> SignedIn | BusinessError:
     """One of three tries, counted before it is looked at: many at once get no more tries than one by one."""
-    scan = mine(public_id, browser)
+    scan = Scan.of_browser(public_id, browser)
     if scan.purpose != scans.SIGN_IN:
         raise NotFound
     is_right = hmac.compare_digest(scan_secrets.digits_of(env, scan), digits)
