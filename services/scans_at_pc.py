@@ -165,7 +165,7 @@ def type_digits(env: Env, *, public_id: str, browser: str, digits: str) -> Signe
     scan = Scan.of_browser(public_id, browser)
     if scan.purpose != scans.SIGN_IN:
         raise NotFound
-    is_right = hmac.compare_digest(scan_secrets.digits_of(env, scan), digits)
+    is_right = hmac.compare_digest(scan_secrets.digits_of(env, scan).encode(), digits.encode())
     confirmed = Scan.state == scans.CONFIRMED
     if not scan.move(confirmed, now=env.now, tries=Scan.tries + 1):
         return done_before(env, Scan.get_by_id(scan.id), browser, is_right)

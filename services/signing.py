@@ -27,7 +27,8 @@ def fingerprint(key: str, purpose: str, value: str) -> str:
 
 def is_fingerprint(config: Config, purpose: str, value: str, known: str) -> bool:
     """True when `known` is the fingerprint of `value` under any of our keys (they rotate)."""
-    return any(hmac.compare_digest(fingerprint(key, purpose, value), known) for key in config.secret_keys)
+    made = (fingerprint(key, purpose, value) for key in config.secret_keys)
+    return any(hmac.compare_digest(one.encode(), known.encode()) for one in made)  # of letters, only ASCII is compared
 
 
 def sealer(config: Config) -> MultiFernet:

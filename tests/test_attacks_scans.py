@@ -453,3 +453,22 @@ async def test_wrong_digits_after_the_right_ones_open_nothing(site, pc):
     digits = (await site.phone("anna").submit("confirm")).find("scan-digits").text
     assert (await pc.types(digits)).status == 200
     assert (await pc.types("wrong!")).status == 410
+
+
+@pytest.mark.parametrize("digits", ["１２３４５６", "星", "é" * 6, "", " "])
+@gen
+async def test_digits_in_other_letters_are_wrong_and_no_fault(site, pc, digits):
+    await scanned(site, pc, purpose="sign_in")
+    await site.phone("anna").submit("confirm")
+    answer = await pc.types(digits)
+    assert (answer.status, answer.json["code"]) == (422, "wrong_digits") and not pc.is_signed_in
+
+
+@gen
+async def test_a_page_in_other_letters_is_refused_and_no_fault(site, pc):
+    await site.buys("anna")
+    address = await scanned(site, pc)
+    path, before = address.removeprefix(site.base_url), await site.rows()
+    form = form_of(site.phone("anna").page) | {"page": "星" * 40}
+    assert (await ask(site, path, "POST", form=form, cookies=cookies_of(site, "anna"))).status == 400
+    assert await site.rows() == before
