@@ -17,9 +17,9 @@ from models.delivery import ChatNotice, ChatQuestion, InboxItem, JobLease, Outbo
 from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver, RelinkPermit
 from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
-from models.orders import Platform, Purchase
 from models.payments import PlanetAccount, PlanetPayment
 from models.people import Identity, Person, Session, SignInState
+from models.purchases import Platform, Purchase
 from models.scans import Scan
 
 ROWS = [

@@ -3,8 +3,8 @@
 from models.delivery import ChatNotice, ChatQuestion
 from models.errors import StateInvalid
 from models.links import Link, LinkAttempt, RefundWaiver
-from models.orders import Purchase
 from models.people import ERASED, Identity, Person, Session, SignInState
+from models.purchases import Purchase
 from models.scans import Scan
 from services import inbox
 from services.env import Env

@@ -11,8 +11,8 @@ from models.base import shanghai_day
 from models.catalogue import Course
 from models.errors import BusinessError, ClaimTaken, NotFound, OrderNoTaken, Waived, WrongInput
 from models.links import RefundWaiver
-from models.orders import ORDER_NO, Platform, Purchase
 from models.people import Person, digest
+from models.purchases import ORDER_NO, Platform, Purchase
 from services import access, people, signing
 from services.env import Env
 from services.purchase_body import PurchaseBody

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from models.errors import BusinessError, WrongInput
-from models.orders import CLAIMABLE, Platform
+from models.purchases import CLAIMABLE, Platform
 from services import purchase_body, purchases
 from services.context import Context
 from services.env import Env

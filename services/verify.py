@@ -15,7 +15,7 @@ from models.links import (
     text_digest,
 )
 from models.news import PlanetEvent
-from models.orders import Platform, Purchase
+from models.purchases import Platform, Purchase
 from services import outbox, verify_planets, verify_scans
 from services.env import Env
 from services.invariants import CHECKS, Finding, invariant

@@ -165,9 +165,9 @@ LINKING = [
 ]  # fmt: skip
 
 TELLING = [
-    Guard("models/orders.py", "Purchase.person.is_null(), ", "",
+    Guard("models/purchases.py", "Purchase.person.is_null(), ", "",
           "test_claims.py::test_a_second_person_finds_the_link_used"),
-    Guard("models/orders.py", ", Purchase.refunded_at.is_null())", ")",
+    Guard("models/purchases.py", ", Purchase.refunded_at.is_null())", ")",
           "test_races_beside.py::test_a_claim_beside_a_refund_leaves_no_right_behind", RACED),
     Guard(ORDERS, "Purchase.refunded_at.is_null(), **refunded", "**refunded",
           "test_purchases_api.py::test_a_refund_told_twice_is_one_refund"),

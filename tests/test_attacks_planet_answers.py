@@ -9,7 +9,7 @@ import pytest
 from clients.http import Peer
 from clients.planets import partner
 from models.links import Link, LinkAttempt
-from models.orders import Purchase
+from models.purchases import Purchase
 from tests.attack_kit import ask, check_calm, watched
 from tests.departures import departs
 from tests.stand_in import answer as said

@@ -4,8 +4,8 @@ import pytest
 
 from models.access import Grant
 from models.links import LinkAttempt, Membership, RefundWaiver
-from models.orders import Purchase
 from models.people import Identity, Person
+from models.purchases import Purchase
 from services import notices, purchases
 from services.env import Env
 from tests.chat_kit import active_links, everything, last_push, one, said, signed_in_follower

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from models.orders import Purchase
 from models.people import Person, digest
+from models.purchases import Purchase
 from services import catalogue_file, catalogue_load, config, purchases
 from services.env import Env
 from tests.site import CATALOGUE, COURSE, START, table_hashes

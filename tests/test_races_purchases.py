@@ -3,8 +3,8 @@
 from functools import partial
 
 from models.audit import AuditEntry
-from models.orders import Purchase
 from models.people import Identity, Person
+from models.purchases import Purchase
 from services import people, purchases
 from services.env import Env
 from tests.race_kit import RACE, RACERS, Racer, buys, counted, each_round, goes_wrong, has_more, overspends

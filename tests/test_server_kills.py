@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from redis import Redis
 
-from models.orders import Purchase
+from models.purchases import Purchase
 from services.env import Env
 from tests.attack_kit import Answer, ask, post, session
 from tests.databases import create_database

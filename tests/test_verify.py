@@ -13,9 +13,9 @@ from models.delivery import InboxItem, OutboxItem
 from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver
 from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
-from models.orders import Purchase
 from models.payments import PlanetPayment
 from models.people import Person
+from models.purchases import Purchase
 from models.scans import Scan
 from services import purchases, verify
 from tests.shop import Shop
