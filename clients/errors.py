@@ -37,3 +37,7 @@ class RemoteRefused(RemoteError):
 
 class CodeRefused(RemoteRefused):
     """The one-time code of an authorisation is used, old or unknown: the person has to begin again."""
+
+
+class ConfigRefused(RemoteRefused):
+    """Our settings or the account's are wrong: a person has to act, and the text says on what."""

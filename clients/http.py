@@ -92,16 +92,18 @@ class Peer:
         query: Mapping[str, str] | None = None,
         json: object = None,
         form: Mapping[str, str] | None = None,
+        raw: bytes | None = None,
         basic_auth: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         within: float | None = None,
     ) -> Answer:
         """One request, never repeated, no redirect followed; `operation` is its name in the metrics.
 
+        A `raw` body goes out byte by byte as it is, for the caller has signed it; its type is among `headers`.
         Raises RemoteDown on no answer, 429, 5xx, and at once while the breaker is open or the bulkhead full.
         """
         url = self.base_url + path + (f"?{urlencode(query)}" if query else "")
-        body, sent = _body(method, json, form), []
+        body, sent = _body(method, json, form) if raw is None else raw, []
         request = self._request(method, url, body, within or self._total_seconds, sent)
         request.headers.update(_headers(json, form, basic_auth, headers))
         self._check_gates(operation)

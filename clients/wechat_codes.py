@@ -2,7 +2,7 @@
 
 import re
 
-from clients.errors import CodeRefused, RemoteDown, RemoteError, RemoteRefused
+from clients.errors import CodeRefused, ConfigRefused, RemoteDown, RemoteError, RemoteRefused
 
 
 class Busy(RemoteDown):
@@ -15,10 +15,6 @@ class RateLimited(RemoteDown):
 
 class TokenRefused(RemoteDown):
     """The access token is refused, also after it was renewed once."""
-
-
-class ConfigRefused(RemoteRefused):
-    """Our settings or the account's are wrong: a person has to act, see `says`."""
 
 
 class UserUnreachable(RemoteRefused):

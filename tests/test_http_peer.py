@@ -198,6 +198,25 @@ class Ticket(BaseModel):
 
 
 @pytest.mark.gen_test
+@pytest.mark.parametrize("raw", [b"", b'{"b":1, "a":"\xe8\xaf\xbe"}', bytes(range(256)), b"x" * 100_000])
+async def test_a_signed_body_goes_out_byte_by_byte_as_it_is(raw: bytes) -> None:
+    async with stand_in(lambda _: answer()) as remote, peer_of(remote) as peer:
+        headers = {"Content-Type": "application/x-signed", "Accept": "application/json"}
+        await peer.call("POST", "/signed?b=%2A&a=1", operation="test", raw=raw, headers=headers)
+    (asked,) = remote.seen
+    assert (asked.target, asked.body) == ("/signed?b=%2A&a=1", raw)
+    assert asked.headers["content-type"] == "application/x-signed"
+
+
+@pytest.mark.gen_test
+async def test_a_large_file_is_had_where_the_limit_allows_it() -> None:
+    file = bytes(range(256)) * 40_000
+    async with stand_in(lambda _: answer(file)) as remote:
+        async with peer_of(remote, max_body=16 * 1024 * 1024, total_seconds=10) as peer:
+            assert (await peer.call("GET", "/file", operation="test")).body == file
+
+
+@pytest.mark.gen_test
 async def test_an_answer_cut_in_its_head_is_never_taken_for_a_success() -> None:
     async with stand_in(lambda _: b"HTTP/1.1 200 OK\r\nX-Half: 1\r\nConte") as remote, peer_of(remote) as peer:
         found = await peer.call("POST", "/a", operation="test", json={})  # libcurl takes it for a whole one
