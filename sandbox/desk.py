@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
+from sandbox.pay import PaySite
 from sandbox.phone import Phone
 from sandbox.planet import PlanetSite
 from sandbox.wechat import WeChatSite
@@ -11,14 +12,15 @@ from sandbox.world import World
 
 
 class Desk:
-    """The world, its two companies, and the phones."""
+    """The world, its companies, and the phones."""
 
-    def __init__(self, world: World, wechat: WeChatSite, planet: PlanetSite) -> None:
+    def __init__(self, world: World, wechat: WeChatSite, planet: PlanetSite, pay: PaySite) -> None:
         self.world = world
         self.wechat = wechat
         self.planet = planet
+        self.pay = pay
         self.addresses: dict[str, str] = {}
-        """Where wechat, planet and console listen, once started."""
+        """Where wechat, planet, pay and console listen, once started."""
         self.site_url = ""
         """The bot's own site, shown as a first link; empty when nobody said."""
         self._phones: dict[str, Phone] = {}
@@ -29,7 +31,7 @@ class Desk:
         if name not in self.world.people:
             self.world.add_person(name)
         if name not in self._phones:
-            self._phones[name] = Phone(self.world.people[name], self.world, self.wechat)
+            self._phones[name] = Phone(self.world.people[name], self.world, self.wechat, self.pay)
         return self._phones[name]
 
     async def soon(self, doing: Awaitable[Any], seconds: float = 3.0) -> None:
@@ -45,5 +47,6 @@ class Desk:
             task.cancel()
         await self.wechat.pushes.stop()
         await self.planet.stop()
+        await self.pay.stop()
         for phone in self._phones.values():
             phone.close()

@@ -8,7 +8,7 @@ INCOMING = {
     "down": "关机：连接直接断开，没有回答",
     "slow": "很慢：过几秒才回答",
     "error": "出错：500",
-    "busy": "忙：请稍后再试（星球说 429，微信说 -1）",
+    "busy": "忙：请稍后再试（星球和微信支付说 429，微信说 -1）",
     "junk": "胡言：200，内容是垃圾",
     "timeout_after_commit": "办了但不答：事情做了，回答丢了",
     "half": "只答一半：正文在半路断掉",
@@ -20,7 +20,14 @@ OUTGOING = {
     "old_timestamp": "时间戳太旧",
     "wrong_appid": "密文里的 appid 不对",
     "bad_padding": "密文填充不对",
+    "lost": "丢了：永远不送",
+    "signtest": "探测：签名以 WECHATPAY/SIGNTEST/ 开头",
+    "unknown_serial": "签名的密钥没人认识",
+    "wrong_amount": "金额不对",
+    "wrong_cipher": "用别的密钥加密",
 }
+PROOFS = {kind: OUTGOING[kind] for kind in ("signtest", "wrong_signature", "old_timestamp", "unknown_serial")}
+"""What may be wrong with the signature of an answer; only WeChat Pay signs its answers."""
 KINDS = INCOMING | OUTGOING
 BEFORE = {"down", "slow", "error", "busy", "junk"}
 
@@ -41,7 +48,8 @@ class Fault:
 
     def hits(self, side: str, operation: str, outgoing: bool) -> bool:
         """Whether this switch concerns the call; operations match like file names (`sns.*`)."""
-        same_way = self.kind in (OUTGOING if outgoing else INCOMING)
+        answering = INCOMING | (PROOFS if side == "pay" else {})
+        same_way = self.kind in (OUTGOING if outgoing else answering)
         return same_way and self.side == side and fnmatchcase(operation, self.operation)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from sandbox.pay_settings import PaySettings
 from sandbox.rewriting import is_loopback
 from sandbox.wechat_account import AccountSettings
 
@@ -31,10 +32,12 @@ class SandboxOptions:
     console_port: int = 8100
     wechat_port: int = 8101
     planet_port: int = 8102
+    pay_port: int = 8103
     people: dict[str, str] = field(default_factory=lambda: dict(PEOPLE))
     """Short name → nickname."""
     account: AccountSettings = field(default_factory=AccountSettings)
     planet: PlanetSettings = field(default_factory=PlanetSettings)
+    pay: PaySettings = field(default_factory=PaySettings)
     groups: list[tuple[str, str, int, str]] = field(default_factory=lambda: [("g1", "信息安全星球", 19900, "caoz")])
     """Planets to open: (group_id, title, price in fen, short name of the owner)."""
     site_url: str = ""

@@ -1,9 +1,12 @@
 """A person's phone: WeChat's in-app browser and the chat with the account."""
 
+import json
 import re
 from html import unescape
 
 from sandbox.browser import AUTHORISE, Browser
+from sandbox.pay import PaySite
+from sandbox.pay_cashier import CODE, answer_page, cashier_url
 from sandbox.phone_page import Page
 from sandbox.wechat import WeChatSite
 from sandbox.wechat_chat import Bubble
@@ -16,10 +19,11 @@ PLAIN = re.compile(r"https?://[^\s<>\"'，。）]+")
 class Phone(Browser):
     """One phone. `kind` may be switched to planet (the planet's app) or safari: then WeChat knows nobody."""
 
-    def __init__(self, person: SandboxPerson, world: World, wechat: WeChatSite) -> None:
+    def __init__(self, person: SandboxPerson, world: World, wechat: WeChatSite, cashier: PaySite) -> None:
         super().__init__(world, kind="wechat")
         self.person = person
         self.wechat = wechat
+        self.cashier = cashier
 
     @property
     def openid(self) -> str:
@@ -53,11 +57,25 @@ class Phone(Browser):
         return await self.open(url)
 
     async def scan(self, what: str) -> Page | list[str]:
-        """Scan a QR: a page opens, or (the account's own QR, by address or scene) the chat answers."""
+        """Scan a QR: a page or the cashier opens, or (the account's own QR, by address or scene) the chat answers."""
+        if what.startswith(CODE):
+            return await self.open(cashier_url(self.cashier.base_url, what))
         ticket = self.wechat.account.ticket_for_scene(what)
         if ticket or not what.startswith(("http://", "https://")):
             return await self.follow(ticket.scene if ticket else what)
         return await self.open(what)
+
+    async def pay(self, how: str = "ok") -> str:
+        """What the page hears when its pay button opens the cashier and the person taps `ok` or `cancel`.
+
+        The button has data-role=pay, and in data-pay the six fields of getBrandWCPayRequest. Why it came to
+        `get_brand_wcpay_request:fail` stands in the journal.
+        """
+        page = self._shown()
+        asked = [one.attrs["data-pay"] for one in page.find_all("pay") if "data-pay" in one.attrs]
+        if self.kind != "wechat" or not asked:
+            raise LookupError(f"nothing on {page.url} opens WeChat's cashier in {self.kind}")
+        return answer_page(self.cashier, self.person, page.url, json.loads(asked[0]), how=how)["err_msg"]
 
     def chat_links(self) -> list[str]:
         """All addresses in what the account wrote, the oldest first; the last is the one to tap."""

@@ -15,8 +15,14 @@ def shanghai_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def yuan(fen: int) -> str:
+    """Whole fen as a price tag: 19900 is 199.00."""
+    return f"{fen // 100}.{fen % 100:02d}"
+
+
 _environment = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined)
 _environment.filters["shanghai"] = shanghai_time
+_environment.filters["yuan"] = yuan
 
 
 def render(page: str, **values: Any) -> str:

@@ -10,6 +10,8 @@ from tornado.web import Application
 from sandbox.console import console_application
 from sandbox.desk import Desk
 from sandbox.options import PlanetSettings, SandboxOptions
+from sandbox.pay import PaySite
+from sandbox.pay_settings import PaySettings
 from sandbox.phone import Phone
 from sandbox.planet import PlanetSite
 from sandbox.wechat import WeChatSite
@@ -20,9 +22,9 @@ MOST_BODY = 1024 * 1024
 
 
 class Sandbox:
-    """WeChat, the planet and the console in the current event loop. Port 0 takes a free one.
+    """WeChat, the planet, WeChat Pay and the console in the current event loop. Port 0 takes a free one.
 
-    `planet_changes` of the planet's settings may also be set on `.planet` while it runs.
+    Settings may also be changed on `.planet` and `.pay.settings` while it runs.
     """
 
     def __init__(
@@ -32,18 +34,21 @@ class Sandbox:
         wechat_port: int = 0,
         console_port: int = 0,
         planet_port: int = 0,
+        pay_port: int = 0,
         account: AccountSettings | None = None,
         planet: PlanetSettings | None = None,
+        pay: PaySettings | None = None,
         **account_changes: Any,
     ) -> None:
         self.world = world
         self.account = WeChatAccount(world, account, **account_changes)
         self.wechat = WeChatSite(world, self.account)
         self.planet = PlanetSite(world, **vars(planet or PlanetSettings()))
-        self.desk = Desk(world, self.wechat, self.planet)
-        self._ports = {"wechat": wechat_port, "console": console_port, "planet": planet_port}
+        self.pay = PaySite(world, self.account, pay)
+        self.desk = Desk(world, self.wechat, self.planet, self.pay)
+        self._ports = {"wechat": wechat_port, "console": console_port, "planet": planet_port, "pay": pay_port}
         self._servers: list[HTTPServer] = []
-        self.wechat_api_url = self.wechat_open_url = self.console_url = self.planet_url = ""
+        self.wechat_api_url = self.wechat_open_url = self.console_url = self.planet_url = self.pay_url = ""
 
     def start(self) -> None:
         """Listen; the addresses are known afterwards. The planet has a host name of its own: cookies ignore ports."""
@@ -51,9 +56,12 @@ class Sandbox:
         self.planet_url = self._listen("planet", self.planet.application(), host="localhost")
         self.planet.base_url = self.planet_url
         self.planet.start()
+        self.pay_url = self.pay.base_url = self._listen("pay", self.pay.application())
+        self.pay.start()
         self.console_url = self._listen("console", console_application(self.desk))
-        self.world.origins |= {self.wechat_api_url, self.planet_url}
-        self.desk.addresses.update(wechat=self.wechat_api_url, planet=self.planet_url, console=self.console_url)
+        self.world.origins |= {self.wechat_api_url, self.planet_url, self.pay_url}
+        own = {"wechat": self.wechat_api_url, "planet": self.planet_url, "pay": self.pay_url}
+        self.desk.addresses.update(own, console=self.console_url)
 
     async def stop(self) -> None:
         """Close everything and give up what is on its way."""
@@ -80,8 +88,8 @@ def build(options: SandboxOptions) -> Sandbox:
     options.check()
     world = World(seed=options.seed)
     ports = {"wechat_port": options.wechat_port, "console_port": options.console_port}
-    ports["planet_port"] = options.planet_port
-    box = Sandbox(world, account=options.account, planet=options.planet, **ports)
+    ports |= {"planet_port": options.planet_port, "pay_port": options.pay_port}
+    box = Sandbox(world, account=options.account, planet=options.planet, pay=options.pay, **ports)
     box.desk.site_url = options.site_url
     for name, nickname in options.people.items():
         world.add_person(name, nickname)

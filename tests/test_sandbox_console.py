@@ -16,6 +16,8 @@ from sandbox.rewriting import from_phone, rewrite_css, rewrite_html, to_phone
 from sandbox.server import Sandbox, build, run
 from sandbox.world import World
 
+ANY_PORTS = {"console_port": 0, "wechat_port": 0, "planet_port": 0, "pay_port": 0}
+
 
 class Site(RequestHandler):
     """A site of the outside with a cookie, a form, a sheet and a security policy."""
@@ -267,13 +269,13 @@ async def test_it_runs_until_it_is_told_to_stop():
         seen.append(box.console_url)
         done.set()
 
-    await run(SandboxOptions(console_port=0, wechat_port=0, planet_port=0), started=started, until=done)
+    await run(SandboxOptions(**ANY_PORTS), started=started, until=done)
     with pytest.raises(ConnectionRefusedError):
         await AsyncHTTPClient().fetch(seen[0])
 
 
 def test_it_stands_alone_without_settings_and_never_beside_live_ones():
-    box = build(SandboxOptions(console_port=0, wechat_port=0, planet_port=0))
+    box = build(SandboxOptions(**ANY_PORTS))
     assert [person.nickname for person in box.world.people.values()] == ["小安", "阿宝", "讲师甲"]
     assert list(box.planet.groups) == ["g1"]
     for live in ({"live_urls": ["https://api.weixin.qq.com"]}, {"site_url": "https://kc.example.com"}):
