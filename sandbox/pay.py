@@ -5,13 +5,13 @@ import asyncio
 from tornado.web import Application
 
 from sandbox import pay_api, pay_cashier
-from sandbox.pay_company import PayCompany
+from sandbox.pay_refunds import RefundingCompany
 from sandbox.pay_web import LostHandler
 
 PUMP_SECONDS = 0.2
 
 
-class PaySite(PayCompany):
+class PaySite(RefundingCompany):
     """The company with its doors."""
 
     base_url = ""

@@ -1,4 +1,4 @@
-"""Orders by HTTP: make, look, close; and the platform certificates."""
+"""Orders and refunds by HTTP: make, look, close; and the platform certificates."""
 
 from typing import Any
 
@@ -71,6 +71,30 @@ class CloseHandler(PayHandler):
         self.finish()
 
 
+class RefundsHandler(PayHandler):
+    """Takes a refund on."""
+
+    operation = "pay.refund"
+
+    def post(self) -> None:
+        """Accepted, which is not yet done."""
+        asked = pay_checks.read(self.request.body, pay_checks.REFUND)
+        if not {"transaction_id", "out_trade_no"} & set(asked):
+            words = "输入源“/body/out_trade_no”映射到字段“商户订单号”必填性规则校验失败，此字段为必填项"
+            raise pay_checks.wrong("/body/out_trade_no", "", words)
+        self.finish(self.site.refund(asked).shown())
+
+
+class RefundHandler(PayHandler):
+    """What became of a refund."""
+
+    operation = "pay.refund_query"
+
+    def get(self, out_refund_no: str) -> None:
+        """The refund."""
+        self.finish(self.site.find_refund(out_refund_no).shown())
+
+
 class CertificatesHandler(PayHandler):
     """The platform certificates, sealed under the APIv3 key."""
 
@@ -96,5 +120,7 @@ routes = [
     (r"/v3/pay/transactions/native", NativeHandler),
     (r"/v3/pay/transactions/(id|out-trade-no)/([^/]+)", QueryHandler),
     (r"/v3/pay/transactions/out-trade-no/([^/]+)/close", CloseHandler),
+    (r"/v3/refund/domestic/refunds", RefundsHandler),
+    (r"/v3/refund/domestic/refunds/([^/]+)", RefundHandler),
     (r"/v3/certificates", CertificatesHandler),
 ]

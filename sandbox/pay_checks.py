@@ -57,11 +57,22 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Group:
-    """An object with these fields and no others; without fields it may hold anything."""
+class Anything:
+    """What the sandbox does not look into."""
 
     name: str
-    fields: Mapping[str, "Text | Whole | Group"] | None = None
+    is_needed: bool = False
+
+    def check(self, path: str, value: Any) -> None:
+        """Whatever it is."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """An object with these fields and no others."""
+
+    name: str
+    fields: Mapping[str, "Text | Whole | Anything | Group"]
     is_needed: bool = True
 
     def check(self, path: str, value: Any) -> None:
@@ -70,8 +81,6 @@ class Group:
             raise wrong(
                 path, value, f"无法将 JSON 输入源“{path}”映射到目标字段“{self.name}”中，此字段需要一个 Json 对象"
             )
-        if self.fields is None:
-            return
         if unknown := [f"{path}/{key}" for key in value if key not in self.fields]:
             raise PayNo(400, "PARAM_ERROR", "请求中含有未在API文档中定义的参数", {"location": None, "value": unknown})
         for key, rule in self.fields.items():
@@ -106,13 +115,35 @@ NATIVE = Group(
         "notify_url": NOTIFY_URL,
         "goods_tag": Text("订单优惠标记", 32, is_needed=False),
         "amount": AMOUNT,
-        "settle_info": Group("结算信息", is_needed=False),
-        "scene_info": Group("场景信息", is_needed=False),
-        "detail": Group("优惠功能", is_needed=False),
+        "settle_info": Anything("结算信息"),
+        "scene_info": Anything("场景信息"),
+        "detail": Anything("优惠功能"),
     },
 )
 PAYER = Group("支付者", {"openid": Text("用户标识", 128)})
-JSAPI = Group("", {**(NATIVE.fields or {}), "payer": PAYER})
+JSAPI = Group("", {**NATIVE.fields, "payer": PAYER})
+OUT_REFUND_NO = Text("商户退款单号", 64, pattern=r"^[0-9a-zA-Z_\-\|\*@]+$")
+REFUND = Group(
+    "",
+    {
+        "transaction_id": Text("微信支付订单号", is_needed=False),
+        "out_trade_no": Text("商户订单号", 32, 6, is_needed=False),
+        "out_refund_no": OUT_REFUND_NO,
+        "reason": Text("退款原因", 80, is_needed=False),
+        "notify_url": Text("退款结果回调url", 256, pattern=URL, is_needed=False),
+        "funds_account": Text("退款资金来源", pattern="^(AVAILABLE|UNSETTLED)$", is_needed=False),
+        "amount": Group(
+            "金额信息",
+            {
+                "refund": Whole("退款金额"),
+                "total": Whole("原订单金额"),
+                "currency": Text("退款币种", 16, pattern="^CNY$"),
+                "from": Anything("退款出资账户及金额"),
+            },
+        ),
+        "goods_detail": Anything("退款商品"),
+    },
+)
 CLOSE = Group("", {"mchid": MCH_ID})
 
 

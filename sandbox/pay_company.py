@@ -4,9 +4,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sandbox import pay_times
+from sandbox.pay_flows import Purse
 from sandbox.pay_notices import Notices
 from sandbox.pay_orders import CLOSED_AFTER_SECONDS, PREPAY_SECONDS, PayNo, PayOrder
 from sandbox.pay_settings import PaySettings
+from sandbox.rendering import yuan
 from sandbox.wechat_account import WeChatAccount
 from sandbox.world import SandboxPerson, World
 
@@ -28,8 +30,7 @@ class PayCompany:
         """By the merchant's own number, the oldest first."""
         self.spoilt: set[str] = set()
         """Numbers that were closed before they were ever ordered: nothing can be ordered under them."""
-        self.balance_fen = 0
-        """What the merchant has at WeChat Pay, after fees; refunds are paid out of it."""
+        self.purse = Purse()
         self.fee_percent = 0.6
         self._given: dict[str, tuple[PayOrder, float]] = {}
 
@@ -100,10 +101,19 @@ class PayCompany:
         order.state, order.paid_at = "SUCCESS", self.now
         order.payer_openid = self.world.openid(person, order.asked["appid"])
         order.transaction_id = f"4200{self.digits(6)}{pay_times.digits(self.now)[:8]}{self.digits(10)}"
-        self.balance_fen += order.paid_fen - order.fee_fen
+        self._book(order)
         content = order.shown(self.settings.mch_id)
         self.notices.tell("TRANSACTION.SUCCESS", order.asked["notify_url"], content, about=order.out_trade_no)
         return order
+
+    @property
+    def balance_fen(self) -> int:
+        """What the merchant has at WeChat Pay, after fees; refunds are paid out of it."""
+        return self.purse.balance_fen
+
+    @balance_fen.setter
+    def balance_fen(self, fen: int) -> None:
+        self.purse.balance_fen = fen
 
     def fee_of(self, amount_fen: int) -> int:
         """WeChat Pay's fee, half a fen rounded up."""
@@ -122,6 +132,12 @@ class PayCompany:
     def digits(self, count: int) -> str:
         """So many random digits."""
         return "".join(str(self.world.random.randrange(10)) for _ in range(count))
+
+    def _book(self, order: PayOrder) -> None:
+        number, fee_fen, about = order.transaction_id, order.fee_fen, {"voucher": order.out_trade_no, "name": "交易"}
+        note = f"结算总金额 {yuan(order.paid_fen)} 元;含手续费 {yuan(fee_fen)} 元"
+        self.purse.move(self.now, number, "交易", order.paid_fen, **about, note=note)
+        self.purse.move(self.now, number, "扣除交易手续费", -fee_fen, **about, note=note)
 
     def _check_parties(self, asked: dict[str, Any]) -> None:
         if asked["mchid"] != self.settings.mch_id:

@@ -82,7 +82,7 @@ class Notices(Letters):
     def _shown(self, letter: Letter) -> dict[str, Any]:
         content, original = deepcopy(letter.more["content"]), letter.more["original_type"]
         if letter.fault == "wrong_amount":
-            content["amount"]["total"] += 1
+            content["amount"]["refund" if original == "refund" else "total"] += 1
         key = OTHER_KEY if letter.fault == "wrong_cipher" else self.settings.api_v3_key
         nonce = self.world.new_id(bits=48)
         clear = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

@@ -44,7 +44,7 @@ class PaySettings:
     closes_at_time_expire: bool = False
     """WeChat only refuses payment after `time_expire`, and closes after 7 days; True closes at once."""
     is_delivering: bool = True
-    """A running sandbox sends notices and settles refunds by itself; False leaves both to calls."""
+    """A running sandbox sends notices and ends refunds by itself; False leaves both to calls."""
 
     def check(self) -> None:
         """Refuse what WeChat Pay's console would refuse, with ValueError."""

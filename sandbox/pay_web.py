@@ -9,10 +9,10 @@ from tornado.web import HTTPError, RequestHandler
 
 from sandbox.faults import Fault
 from sandbox.handler import BaseSandboxHandler
-from sandbox.pay_company import PayCompany
 from sandbox.pay_crypto import SCHEME, is_signed, lines
 from sandbox.pay_notices import signed
 from sandbox.pay_orders import PayNo
+from sandbox.pay_refunds import RefundingCompany
 
 MOST_SECONDS_APART = 300
 FIELDS = {"mchid", "nonce_str", "timestamp", "serial_no", "signature"}
@@ -33,7 +33,7 @@ class PayHandler(BaseSandboxHandler):
     proves_itself = True
     """False: the answer carries no signature (refused callers, downloads)."""
 
-    def initialize(self, site: PayCompany) -> None:
+    def initialize(self, site: RefundingCompany) -> None:
         """Called by Tornado with the route's kwargs."""
         super().initialize(site.world)
         self.site = site
