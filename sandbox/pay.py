@@ -4,7 +4,7 @@ import asyncio
 
 from tornado.web import Application
 
-from sandbox import pay_api, pay_cashier
+from sandbox import pay_api, pay_bill_api, pay_cashier
 from sandbox.pay_refunds import RefundingCompany
 from sandbox.pay_web import LostHandler
 
@@ -20,7 +20,7 @@ class PaySite(RefundingCompany):
 
     def application(self) -> Application:
         """The site as a Tornado application."""
-        doors = (pay_api, pay_cashier)
+        doors = (pay_api, pay_bill_api, pay_cashier)
         routes = [(pattern, handler, {"site": self}) for door in doors for pattern, handler in door.routes]
         return Application(routes, default_handler_class=LostHandler, default_handler_args={"site": self})
 

@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sandbox import pay_times
-from sandbox.pay_flows import Purse
+from sandbox.pay_flows import BillChanges, BillFile, Purse
 from sandbox.pay_notices import Notices
 from sandbox.pay_orders import CLOSED_AFTER_SECONDS, PREPAY_SECONDS, PayNo, PayOrder
 from sandbox.pay_settings import PaySettings
@@ -31,6 +31,8 @@ class PayCompany:
         self.spoilt: set[str] = set()
         """Numbers that were closed before they were ever ordered: nothing can be ordered under them."""
         self.purse = Purse()
+        self.bill_changes = BillChanges()
+        self.bill_files: dict[str, BillFile] = {}
         self.fee_percent = 0.6
         self._given: dict[str, tuple[PayOrder, float]] = {}
 

@@ -1,6 +1,6 @@
-"""The money of one merchant at the pretend WeChat Pay: every movement, and what is left."""
+"""The money of one merchant at the pretend WeChat Pay: every movement, what is left, and how bills lie about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -35,3 +35,23 @@ class Purse:
         self.flows.append(
             Flow(at=at, number=number, kind=kind, fen=fen, left_fen=self.balance_fen, voucher=voucher, **known)
         )
+
+
+@dataclass
+class BillChanges:
+    """Lies in both bills for reconciliation to find, by the merchant's own numbers of payments and refunds."""
+
+    left_out: set[str] = field(default_factory=set)
+    amounts: dict[str, int] = field(default_factory=dict)
+    """Another amount than the true one, in fen."""
+    added: dict[str, int] = field(default_factory=dict)
+    """Payments that nobody made, in fen; each day has them."""
+
+
+@dataclass(frozen=True)
+class BillFile:
+    """A bill that was asked for, and can be downloaded for five minutes."""
+
+    raw: bytes
+    is_zipped: bool
+    ends_at: float

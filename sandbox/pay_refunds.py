@@ -47,12 +47,18 @@ class RefundingCompany(PayCompany):
     def sweep(self) -> None:
         """Close what was not paid in time, and end the refunds whose time has come."""
         super().sweep()
-        if self.refund_seconds is not None:
-            self._settle(self.now - self.refund_seconds)
+        if self.refund_seconds is None:
+            return
+        for refund in self._under_way():
+            if self.now >= (ends_at := refund.made_at + self.refund_seconds):
+                self._end(refund, ends_at)
 
     def settle_refunds(self) -> list[PayRefund]:
         """End every refund that is under way, as `refund_outcome` says; these are they."""
-        return self._settle(self.now)
+        ended = self._under_way()
+        for refund in ended:
+            self._end(refund, self.now)
+        return ended
 
     def withdraw(self) -> int:
         """The merchant takes all his money to his bank; how much it was."""
@@ -61,17 +67,17 @@ class RefundingCompany(PayCompany):
         self.purse.move(self.now, number, "提现", -fen, voucher=number, who=f"{self.settings.mch_id}操作员")
         return fen
 
-    def _settle(self, made_by: float) -> list[PayRefund]:
-        under_way = [one for order in self.orders.values() for one in order.refunds if one.status == "PROCESSING"]
-        due = [one for one in under_way if one.made_at <= made_by]
-        for refund in due:
-            refund.status = self.refund_outcome
-            refund.done_at = self.now if refund.status == "SUCCESS" else None
-            if refund.status == "CLOSED":
-                self._move(refund, 1, "退款关闭")
-            content, url = refund.told(self.settings.mch_id), refund.asked.get("notify_url", "")
-            self.notices.tell(f"REFUND.{refund.status}", url, content, about=refund.out_refund_no)
-        return due
+    def _under_way(self) -> list[PayRefund]:
+        given = [one for order in self.orders.values() for one in order.refunds]
+        return [one for one in given if one.status == "PROCESSING"]
+
+    def _end(self, refund: PayRefund, at: float) -> None:
+        refund.status = self.refund_outcome
+        refund.done_at = at if refund.status == "SUCCESS" else None
+        if refund.status == "CLOSED":
+            self._move(refund, 1, "退款关闭", at)
+        content, url = refund.told(self.settings.mch_id), refund.asked.get("notify_url", "")
+        self.notices.tell(f"REFUND.{refund.status}", url, content, about=refund.out_refund_no)
 
     def _refund(self, out_refund_no: str) -> PayRefund | None:
         given = [one for order in self.orders.values() for one in order.refunds]
@@ -117,11 +123,11 @@ class RefundingCompany(PayCompany):
         refund = PayRefund(**numbers, **money, asked=asked, out_trade_no=order.out_trade_no, made_at=self.now)
         order.refunds.append(refund)
         order.state = "REFUND"
-        self._move(refund, -1, "退款")
+        self._move(refund, -1, "退款", self.now)
         return refund
 
-    def _move(self, refund: PayRefund, sign: int, kind: str) -> None:
+    def _move(self, refund: PayRefund, sign: int, kind: str, at: float) -> None:
         note = f"退款总金额{yuan(refund.amount)}元;含手续费{yuan(refund.fee_fen)}元"
         who = {"who": f"{self.settings.mch_id}API", "business_number": refund.refund_id}
         number, fen = f"4200{self.digits(24)}", sign * (refund.amount - refund.fee_fen)
-        self.purse.move(self.now, number, kind, fen, voucher=refund.out_refund_no, note=note, **who)
+        self.purse.move(at, number, kind, fen, voucher=refund.out_refund_no, note=note, **who)

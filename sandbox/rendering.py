@@ -17,7 +17,7 @@ def shanghai_time(seconds: float) -> str:
 
 def yuan(fen: int) -> str:
     """Whole fen as a price tag: 19900 is 199.00."""
-    return f"{fen // 100}.{fen % 100:02d}"
+    return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
 
 
 _environment = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined)
