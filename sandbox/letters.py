@@ -31,7 +31,9 @@ class Letter:
     state: str = "waiting"
     last_status: int | None = None
     """0 is no answer in time."""
-    more: dict[str, Any] = field(default_factory=dict)
+    about: str = ""
+    """The number that people know it by."""
+    content: dict[str, Any] = field(default_factory=dict)
 
 
 class Letters:
@@ -53,6 +55,10 @@ class Letters:
     def wire(self, letter: Letter) -> tuple[dict[str, str], bytes]:
         """Headers and body of one attempt, bent as `letter.fault` says."""
         raise NotImplementedError
+
+    def address(self, letter: Letter) -> str:
+        """Where it goes now."""
+        return letter.url
 
     def is_taken(self, status: int) -> bool:
         """Whether an answer means that nothing need be sent again."""
@@ -125,11 +131,12 @@ class Letters:
         """One request; 0 means no answer. No other machine is ever asked."""
         headers, body = self.wire(letter)
         status, answer = 0, b""
-        request = HTTPRequest(letter.url, method="POST", headers=headers, body=body)
+        url = self.address(letter)
+        request = HTTPRequest(url, method="POST", headers=headers, body=body)
         request.request_timeout = request.connect_timeout = ANSWER_SECONDS
         request.follow_redirects = False
         try:
-            if letter.fault != "lost" and is_loopback(letter.url):
+            if letter.fault != "lost" and is_loopback(url):
                 response = await AsyncHTTPClient().fetch(request, raise_error=False)
                 status, answer = response.code if response.code != 599 else 0, response.body or b""
         except (HTTPClientError, OSError):  # refused, cut or timed out: no answer
@@ -138,14 +145,15 @@ class Letters:
         return status
 
     def _journal(self, letter: Letter, status: int, body: bytes, answer: bytes) -> None:
-        told = {"id": letter.id, "attempt": letter.attempts, "type": letter.kind} | letter.more
+        told = {"id": letter.id, "attempt": letter.attempts, "type": letter.kind}
+        told |= {"about": letter.about, "content": letter.content}
         self.world.journal.add(
             at=self.world.now(),
             side=self.side,
             direction="out",
             operation=letter.operation,
             method="POST",
-            path=letter.url,
+            path=self.address(letter),
             status=status,
             request=body.decode(),
             response=answer[:2000].decode(errors="replace"),

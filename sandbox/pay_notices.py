@@ -56,16 +56,10 @@ class Notices(Letters):
 
     def tell(self, kind: str, url: str, content: dict[str, Any], *, about: str) -> Letter:
         """Queue one notice; without `url` it is made and goes nowhere. `about` is the merchant's own number."""
-        now, original = self.world.now(), "refund" if kind.startswith("REFUND") else "transaction"
-        letter = Letter(
-            id=str(UUID(int=self.world.random.getrandbits(128), version=4)),
-            kind=kind,
-            operation="pay.refund_notice" if original == "refund" else "pay.notice",
-            url=url,
-            due_at=now,
-            made_at=now,
-            more={"about": about, "content": content, "original_type": original},
-        )
+        now, number = self.world.now(), str(UUID(int=self.world.random.getrandbits(128), version=4))
+        operation = "pay.refund_notice" if kind.startswith("REFUND") else "pay.notice"
+        what = {"id": number, "kind": kind, "operation": operation, "about": about, "content": content}
+        letter = Letter(**what, url=url, due_at=now, made_at=now)
         self.post(letter)
         return letter
 
@@ -80,7 +74,7 @@ class Notices(Letters):
         return headers | signed(self.world, self.settings, self.settings.serial, body, letter.fault), body
 
     def _shown(self, letter: Letter) -> dict[str, Any]:
-        content, original = deepcopy(letter.more["content"]), letter.more["original_type"]
+        content, original = deepcopy(letter.content), "refund" if letter.kind.startswith("REFUND") else "transaction"
         if letter.fault == "wrong_amount":
             content["amount"]["refund" if original == "refund" else "total"] += 1
         key = OTHER_KEY if letter.fault == "wrong_cipher" else self.settings.api_v3_key

@@ -6,8 +6,8 @@ from typing import Any
 
 from tornado.web import RequestHandler
 
+from sandbox.letters import Letter
 from sandbox.planet_company import PlanetCompany
-from sandbox.planet_events import Event
 from sandbox.planet_members import PlanetNo
 from sandbox.world import SandboxPerson
 
@@ -145,8 +145,9 @@ class EventsHandler(ControlHandler):
         self.finish({"events": [self._shown(event) for event in list(self.site.events.history)[-100:]]})
 
     @staticmethod
-    def _shown(event: Event) -> dict[str, Any]:
-        return asdict(event) | {"body": json.loads(event.body)}
+    def _shown(event: Letter) -> dict[str, Any]:
+        shown = asdict(event)
+        return shown | {"event_id": shown.pop("id"), "body": shown.pop("content")}
 
 
 control_routes = [

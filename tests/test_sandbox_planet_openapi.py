@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from tornado.escape import json_decode
 from tornado.ioloop import IOLoop
 
 from sandbox import planet_oauth, planet_rest
@@ -157,7 +156,7 @@ async def test_the_events_have_the_documented_fields(planet):
     kinds = resolve(event)["properties"]["type"]["examples"]
     assert len(planet.site.events.history) == 5
     for told in planet.site.events.history:
-        assert faults(json_decode(told.body), event) == []
+        assert faults(told.content, event) == []
         assert told.kind in kinds
 
 
