@@ -63,7 +63,6 @@ class WeChatPay:
     ) -> None:
         self.app_id = app_id
         self.mch_id = mch_id
-        self._now = now
         self._name = api.name
         self._us = {"appid": app_id, "mchid": mch_id}
         self._notify_url = notify_url
@@ -165,11 +164,11 @@ class WeChatPay:
 
     def read_notice(self, headers: Mapping[str, Sequence[str]], body: bytes) -> PayNotice:
         """What WeChat Pay tells by itself; NoticeForged for every fault, whatever came."""
-        return self._notices.read(headers, body, self._now())
+        return self._notices.read(headers, body, self._merchant.now())
 
     async def refresh_certificates(self) -> None:
         """Fetches platform certificates where they are due; call it every few minutes."""
-        await self._certificates.refresh(self._now())
+        await self._certificates.refresh(self._merchant.now())
 
     async def check(self) -> None:
         """Raises unless WeChat accepts our signature and we theirs: asks for an order that cannot be."""
