@@ -9,11 +9,15 @@ from models.catalogue import Course
 from models.people import Person
 
 PURCHASE = "purchase"
+ORDER = "order"
 PLANET = "planet"
 
 
 class Grant(Row):
-    """报名的权利: one source gives one person one course, from a moment on, until an end or a revocation."""
+    """报名的权利: one source gives one person one course, from a moment on, until an end or a revocation.
+
+    `suspended_at` is filled while its refund is looked at: it opens nothing meanwhile, and keeps its end (B3).
+    """
 
     person = ForeignKeyField(Person, backref="grants")
     course = ForeignKeyField(Course, backref="grants")
@@ -21,6 +25,7 @@ class Grant(Row):
     source_ref = CharField(max_length=128)
     starts_at = UtcField()
     ends_at = UtcField(null=True)
+    suspended_at = UtcField(null=True)
     revoked_at = UtcField(null=True)
     revoked_reason = CharField(max_length=32, null=True)
 
@@ -29,15 +34,15 @@ class Grant(Row):
         indexes = ((("source", "source_ref", "course"), True), (("person", "course"), False))
 
     def is_live(self, *, now: datetime) -> bool:
-        """Begun, not over, not revoked."""
+        """Begun, not over, not suspended, not revoked."""
         ended = self.ends_at is not None and self.ends_at <= now
-        return self.starts_at <= now and not ended and self.revoked_at is None
+        return self.starts_at <= now and not ended and self.suspended_at is None and self.revoked_at is None
 
     @classmethod
     def live(cls, *, now: datetime) -> Expression:
         """The same as `is_live`, as a condition for the database."""
         not_over = cls.ends_at.is_null() | (cls.ends_at > now)
-        return (cls.starts_at <= now) & not_over & cls.revoked_at.is_null()
+        return (cls.starts_at <= now) & not_over & cls.suspended_at.is_null() & cls.revoked_at.is_null()
 
     @property
     def source_tail(self) -> str:

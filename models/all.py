@@ -14,9 +14,11 @@ from models.catalogue import (
     Price,
 )
 from models.delivery import ChatNotice, ChatQuestion, InboxItem, JobLease, OutboxItem
+from models.journal import JournalEntry, JournalLine
 from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver, RelinkPermit
 from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
+from models.orders import Order, PayBill, PayDifference, Payment, Refund
 from models.payments import PlanetAccount, PlanetPayment
 from models.people import Identity, Person, Session, SignInState
 from models.purchases import Platform, Purchase
@@ -29,5 +31,6 @@ ROWS = [
     Link, LinkAttempt, RefundWaiver, Membership, MembershipReminder, RelinkPermit,
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
     PlanetEvent, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, Scan,
+    Order, Payment, Refund, PayDifference, PayBill, JournalEntry, JournalLine,
     AuditEntry,
 ]  # fmt: skip
