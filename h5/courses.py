@@ -34,7 +34,8 @@ class CourseHandler(BaseHandler):
         return partial(access.state_of_course, course_id=self.ctx.catalogue.course(self.path_args[0]).id)
 
     async def get(self, slug: str) -> None:
-        self.page("course.html", course=self.ctx.catalogue.course(slug), state=self.seen)
+        sells = self.ctx.pay is not None
+        self.page("course.html", course=self.ctx.catalogue.course(slug), state=self.seen, sells=sells)
 
 
 class LessonHandler(BaseHandler):

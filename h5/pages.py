@@ -37,6 +37,11 @@ def minute(moment: datetime) -> str:
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
 
 
+def clock(moment: datetime) -> str:
+    """17:30, in Shanghai."""
+    return f"{moment.astimezone(SHANGHAI):%H:%M}"
+
+
 @lru_cache(KEPT_PARTS)
 def part(template: str, **facts: Any) -> Markup:
     """A piece of a page that says the same to everybody, drawn once for the same facts."""
@@ -50,7 +55,7 @@ def environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.globals |= {"part": part, "yuan": yuan}
-    made.filters |= {"yuan": yuan, "day": shanghai_words, "minute": minute, "date_day": date_day}
+    made.filters |= {"yuan": yuan, "day": shanghai_words, "minute": minute, "clock": clock, "date_day": date_day}
     return made
 
 

@@ -6,6 +6,7 @@ from models.errors import WrongInput
 
 SLUG = r"[a-z0-9][a-z0-9-]{0,63}"
 CODE = r"[0-9a-z]{16,64}"
+ORDER_NO = r"[0-9]{8}[0-9a-f]{24}"
 TARGETS = {
     "home": (r"", "/"),
     "me": (r"", "/me"),
@@ -15,6 +16,10 @@ TARGETS = {
     "planet": (SLUG, "/planets/{}"),
     "course": (SLUG, "/courses/{}"),
     "lesson": (SLUG + r"/[0-9]{1,4}", "/courses/{}"),
+    "buy": (SLUG, "/courses/{}/buy"),
+    "order": (ORDER_NO, "/orders/{}"),
+    "refund": (ORDER_NO, "/orders/{}/refund"),
+    "orders": (r"", "/me/orders"),
     "course_planet": (SLUG, "/courses/{}/planet"),
     "claim": (CODE, "/claims/{}"),
     "scan": (r"[0-9a-f]{32}", "/s/{}"),

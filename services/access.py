@@ -85,6 +85,7 @@ class Reason:
     revoked_at: datetime | None
     revoked_reason: str | None
     is_live: bool
+    is_resting: bool
 
 
 def reasons(env: Env, *, person_id: int) -> list[Reason]:
@@ -94,7 +95,7 @@ def reasons(env: Env, *, person_id: int) -> list[Reason]:
         Reason(
             course_slug=g.course.slug, course_title=g.course.title, source=g.source, source_tail=g.source_tail,
             since=g.starts_at, ends_at=g.ends_at, revoked_at=g.revoked_at, revoked_reason=g.revoked_reason,
-            is_live=g.is_live(now=env.now),
+            is_live=g.is_live(now=env.now), is_resting=g.suspended_at is not None and g.revoked_at is None,
         )
         for g in rows
     ]  # fmt: skip

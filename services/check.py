@@ -37,6 +37,7 @@ async def run(ctx: Context) -> list[Line]:
         "database": rows,
         "redis": redis,
         "wechat": wechat,
+        "pay": pay,
     }
     lines = [await look(ctx, part, what) for part, what in parts.items()]
     return lines + await planets(ctx)
@@ -103,6 +104,14 @@ async def wechat(ctx: Context) -> str:
         raise NotSetUp("WXBOT_WECHAT_APP_ID is empty")
     await ctx.wechat.check()
     return "the token is accepted"
+
+
+async def pay(ctx: Context) -> str:
+    """The merchant's key is accepted, and what WeChat Pay answers is signed by a key that we know."""
+    if ctx.pay is None:
+        raise NotSetUp("WXBOT_PAY_MCH_ID is empty: nothing is sold here")
+    await ctx.pay.check()
+    return "the merchant's key is accepted, and WeChat Pay's is known"
 
 
 async def planets(ctx: Context) -> list[Line]:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from clients import pay_crypto, pay_keys
 from clients.planets import partner_events
 
 PREFIX = "WXBOT_"
@@ -17,6 +19,11 @@ LOOPBACK_NAMES = {"localhost"}
 AES_KEY = re.compile(r"[0-9A-Za-z+/]{43}")
 PORT = re.compile(r"[0-9]{1,5}")
 UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
+KEY_FILES: dict[str, Callable[[bytes], Any]] = {
+    "pay_private_key_file": pay_crypto.read_private_key,
+    "pay_public_key_file": pay_keys.read_public_key,
+    "pay_platform_cert_files": pay_keys.read_certificate,
+}
 Days = Annotated[tuple[int, ...], NoDecode]
 Listed = Annotated[tuple[str, ...], NoDecode]
 
@@ -85,6 +92,19 @@ class Config(BaseSettings):
         False, description="QRs for PCs are the account's own, which a verified service account can make"
     )
     wechat_verify_dir: str = Field("", description="folder of MP_verify_*.txt files")
+    pay_mch_id: str = Field("", description="the merchant id at WeChat Pay; empty = nothing is sold here")
+    pay_cert_serial: str = Field("", description="serial number of the merchant's API certificate")
+    pay_private_key_file: str = Field("", description="its private key, PEM (apiclient_key.pem)")
+    pay_api_v3_key: str = Field("", description="the APIv3 key, 32 characters", repr=False)
+    pay_public_key_id: str = Field("", description="WeChat Pay's public key id (PUB_KEY_ID_…)")
+    pay_public_key_file: str = Field("", description="WeChat Pay's public key, PEM (pub_key.pem)")
+    pay_platform_cert_files: Listed = Field(
+        (), description="platform certificates, PEM files, comma-separated: for merchants without a public key"
+    )
+    pay_api_url: str = Field("https://api.mch.weixin.qq.com", description="WeChat Pay's API")
+    order_minutes: int = Field(30, ge=2, le=120, description="how long an order may be paid, in minutes")
+    refund_days: int = Field(7, ge=0, le=365, description="days after paying in which a buyer may have his money back")
+    refund_by_hand: bool = Field(False, description="every refund waits for an operator's yes, also in time")
     planet_url: str = Field("", description="the planet partner's origin; empty = no such partner")
     planet_client_id: str = Field("", description="our client id there")
     planet_client_secret: str = Field("", description="our client secret there", repr=False)
@@ -106,7 +126,13 @@ class Config(BaseSettings):
     clock_url: str = Field("", description="sandbox only: a virtual clock; refused when any outside URL is live")
 
     @field_validator(
-        "secret_keys", "wechat_aes_keys", "planet_webhook_secrets", "trusted_proxies", "reminder_days", mode="before"
+        "secret_keys",
+        "wechat_aes_keys",
+        "planet_webhook_secrets",
+        "pay_platform_cert_files",
+        "trusted_proxies",
+        "reminder_days",
+        mode="before",
     )
     @classmethod
     def split_commas(cls, value: Any) -> Any:
@@ -154,7 +180,26 @@ class Config(BaseSettings):
             ip_network(entry, strict=False)
         return value
 
-    @field_validator("base_url", "wechat_api_url", "wechat_open_url", "planet_url")
+    @field_validator("pay_api_v3_key")
+    @classmethod
+    def check_api_v3_key(cls, value: str) -> str:
+        """32 characters of ASCII, as the merchant's console wants it."""
+        if value and not (len(value) == 32 and value.isascii()):
+            raise ValueError("has 32 characters")
+        return value
+
+    @field_validator("pay_private_key_file", "pay_public_key_file", "pay_platform_cert_files")
+    @classmethod
+    def check_key_files(cls, value: Any, info: Any) -> Any:
+        """Files that are there, each with the key that it is to hold."""
+        for name in filter(None, [value] if isinstance(value, str) else value):
+            try:
+                KEY_FILES[info.field_name](Path(name).read_bytes())
+            except OSError:
+                raise ValueError(f"names a file that cannot be read: {name}") from None
+        return value
+
+    @field_validator("base_url", "wechat_api_url", "wechat_open_url", "pay_api_url", "planet_url")
     @classmethod
     def check_origin(cls, value: str, info: Any) -> str:
         """https, or http on this machine; no slash at the end."""
@@ -223,17 +268,32 @@ class Config(BaseSettings):
             raise ValueError("WXBOT_WECHAT_APP_ID needs WXBOT_WECHAT_APP_SECRET and WXBOT_WECHAT_TOKEN")
         if self.wechat_app_id and self.wechat_mode != "plain" and not self.wechat_aes_keys:
             raise ValueError(f"WXBOT_WECHAT_AES_KEYS is needed in {self.wechat_mode} mode")
+        if self.pay_mch_id and (lacks := self.lacks_for_pay()):
+            raise ValueError(f"WXBOT_PAY_MCH_ID needs {lacks}")
         if self.planet_url and not (self.planet_client_id and self.planet_client_secret):
             raise ValueError("WXBOT_PLANET_URL needs WXBOT_PLANET_CLIENT_ID and WXBOT_PLANET_CLIENT_SECRET")
         if self.clock_url and (live := self.live_urls()):
             raise ValueError(f"WXBOT_CLOCK_URL is for the sandbox only, and {live[0]} is live")
         return self
 
+    def lacks_for_pay(self) -> str:
+        """The setting that is missing to be paid; empty when all are there."""
+        needed = {
+            "WXBOT_WECHAT_APP_ID": self.wechat_app_id, "WXBOT_PAY_CERT_SERIAL": self.pay_cert_serial,
+            "WXBOT_PAY_PRIVATE_KEY_FILE": self.pay_private_key_file, "WXBOT_PAY_API_V3_KEY": self.pay_api_v3_key,
+            "WXBOT_PAY_PUBLIC_KEY_FILE (or WXBOT_PAY_PLATFORM_CERT_FILES)":
+                self.pay_public_key_file or self.pay_platform_cert_files,
+        }  # fmt: skip
+        if self.pay_public_key_file and not self.pay_public_key_id:
+            return "WXBOT_PAY_PUBLIC_KEY_ID"
+        return next((name for name, value in needed.items() if not value), "")
+
     def live_urls(self) -> list[str]:
         """The names of the settings by which this installation reaches a real company."""
         reached = {
             "WXBOT_WECHAT_API_URL": (self.wechat_api_url, self.wechat_app_secret),
             "WXBOT_WECHAT_OPEN_URL": (self.wechat_open_url, self.wechat_app_secret),
+            "WXBOT_PAY_API_URL": (self.pay_api_url, self.pay_mch_id),
             "WXBOT_PLANET_URL": (self.planet_url, self.planet_client_secret),
         }
         return [name for name, (url, secret) in reached.items() if url and secret and not is_loopback(url)]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from clients.pay import WeChatPay
+
 from clients.http import Peer
 from clients.planets import PlanetProvider
 from clients.wechat import WeChat
@@ -30,6 +32,7 @@ class Context:
     threads: DatabaseThreads
     redis: Any
     wechat: WeChat
+    pay: WeChatPay | None
     planets: Mapping[str, PlanetProvider]
     limits: Limits
     turns: Turns

@@ -15,7 +15,20 @@ from models.access import Grant
 from models.delivery import JobLease, OutboxItem
 from models.errors import TooBusy
 from models.links import Link
-from services import inbox, links, notices, outbox, payments, people, reconcile, reminders, scans
+from services import (
+    inbox,
+    links,
+    notices,
+    outbox,
+    pay_bills,
+    pay_differences,
+    paying,
+    payments,
+    people,
+    reconcile,
+    reminders,
+    scans,
+)
 from services.context import Context
 from services.env import Env
 
@@ -68,6 +81,7 @@ def count(env: Env) -> None:
     links_active.set(Link.select().where(Link.unlinked_at.is_null()).count())
     grants_live.set(Grant.select().where(Grant.live(now=env.now)).count())
     reconcile.measure(env)
+    pay_differences.measure(env)
 
 
 RECONCILE = Job("reconcile", timedelta(minutes=5), reconcile.run_due, is_long=True)
@@ -76,6 +90,8 @@ JOBS = [
     Job("tidy", timedelta(hours=1), tidy),
     Job("remind", timedelta(hours=1), reminders.remind),
     Job("payments", timedelta(minutes=1), payments.serve_late),
+    Job("pay", timedelta(seconds=5), paying.look_due),
+    Job("bills", timedelta(minutes=10), pay_bills.run_due, is_long=True),
     RECONCILE,
 ]
 

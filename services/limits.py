@@ -46,6 +46,7 @@ LIMITS = {
     "wait": Limit(120, 60, browsers=30),
     "phone": Limit(60, 60),
     "change": Limit(60, 60),
+    "buy": Limit(30, 60),
     "picture": Limit(120, 60),
     "api": Limit(6000, 60),
     "api_key": Limit(60, 60),

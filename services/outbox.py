@@ -20,6 +20,8 @@ from services.env import Env
 MEMBERSHIP = "membership"
 NOTICE = "notice"
 REMINDER = "reminder"
+CLOSE = "close"
+REFUND = "refund"
 TOLD_KEPT = timedelta(days=30)
 NOT_ACCEPTED = {"invalid_client", "http_401", "http_403"}
 LEASE = timedelta(seconds=60)
@@ -246,6 +248,6 @@ def retry(env: Env, *, item_id: int | None) -> int:
 
 
 def forget_told(env: Env) -> int:
-    """Delete items of news that was told a month ago; how many. Those of memberships stay: `verify` asks for them."""
-    told = OutboxItem.kind.in_([NOTICE, REMINDER]) & (OutboxItem.done_at < env.now - TOLD_KEPT)
+    """Delete items of news that was told a month ago; how many. What `verify` asks for stays."""
+    told = OutboxItem.kind.in_([NOTICE, REMINDER, CLOSE]) & (OutboxItem.done_at < env.now - TOLD_KEPT)
     return OutboxItem.delete().where(told, OutboxItem.done >= OutboxItem.wanted).execute()

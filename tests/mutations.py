@@ -16,12 +16,13 @@ from pathlib import Path
 
 from tests.guards import Guard
 from tests.guards_of_doors import DOORS
+from tests.guards_of_orders import ORDERS
 from tests.guards_of_payments import PAYMENTS
 from tests.guards_of_rows import ROWS
 from tests.guards_of_scans import GUARDS as SCANS
 
 ROOT = Path(__file__).parent.parent
-GUARDS = [*ROWS, *DOORS, *SCANS, *PAYMENTS]
+GUARDS = [*ROWS, *DOORS, *SCANS, *PAYMENTS, *ORDERS]
 LEFT_OUT = (".git", ".venv", "node_modules", "var", "build", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
 SHOWN = re.compile(r"^(?:FAILED|ERROR) tests/(.+?)(?: - .*)?$", re.MULTILINE)
 FAILED = 1  # pytest's own exit code when tests have failed, and nothing worse

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from h5 import pages
+from models.orders import Payment
 from services import scan_pages
 from services.access import CourseState, Reason
 from services.arrivals import Arrived
@@ -14,6 +15,8 @@ from services.catalogue import CourseCard, LessonCard, LessonContent, PlanetCard
 from services.lecturers import CONSENT_TEXT, PairingView, PosterView
 from services.link_views import Arrival, LinkView, MembershipView, Outcome
 from services.links import Offer
+from services.order_views import OrderLine, OrderView, RefundView, WaiverView
+from services.orders import Checkout
 from services.payment_views import PaymentView
 from services.people import Visitor
 from services.purchases import Claim
@@ -25,6 +28,7 @@ XSRF = '<input type="hidden" name="_xsrf" value="x"/>'
 SCAN_STATES = (
     "waiting", "scanned", "confirmed", "linked", "done", "declined", "expired", "superseded", "cancelled",
 )  # fmt: skip
+ORDER_STATES = ("unpaid", "closing", "closed", "paid", "refunded")
 STATES = ("unlinked", "pending", "refused", "linked", "over")
 NAMES = {
     "course": "信息安全职场培训", "planet": "信息安全星球", "lecturer": "讲师甲", "guest": "嘉宾甲",
@@ -126,9 +130,11 @@ def course_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str,
     ]
     cards = (course(n), free, bare_course(n), fallen)
     for card, in_wechat in product(cards, (True, False)):
-        found.append(("course.html", {"course": card, "state": None}, {"in_wechat": in_wechat}))
+        facts = {"course": card, "state": None, "sells": in_wechat}
+        found.append(("course.html", facts, {"in_wechat": in_wechat}))
     for card, word in product(cards, (None, *STATES, "paid_there")):
-        found.append(("course.html", {"course": card, "state": state(n, word) if word else None}, SIGNED_IN))
+        facts = {"course": card, "state": state(n, word) if word else None, "sells": True}
+        found.append(("course.html", facts, SIGNED_IN))
     contents = [(n["article"], "https://media.example/2.mp4"), ("", ""), (n["article"], "javascript:alert(1)")]
     for (article, media), lesson in product(contents, course(n).lessons):
         content = LessonContent(title=n["lesson"], article=article, media_url=media)
@@ -194,7 +200,7 @@ def link_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, A
 
 def reason(n: dict[str, str], **changes: Any) -> Reason:
     """A right, live for good."""
-    row = Reason("infosec", n["course"], "purchase", "…0719", NOW - YEAR, None, None, None, True)
+    row = Reason("infosec", n["course"], "purchase", "…0719", NOW - YEAR, None, None, None, True, False)
     return replace(row, **changes)
 
 
@@ -205,6 +211,7 @@ def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, An
         reason(n, source="new kind", ends_at=NOW, is_live=False),
         reason(n, revoked_at=NOW, revoked_reason="refund", is_live=False), reason(n, since=NOW + YEAR, is_live=False),
         reason(n, revoked_at=NOW, revoked_reason="another", is_live=False),
+        reason(n, source="order", is_live=False, is_resting=True),
         reason(n, source="planet", revoked_at=NOW, revoked_reason="planet_refund", is_live=False),
     ]  # fmt: skip
     pairings = [
@@ -235,7 +242,68 @@ def own_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, An
 
 def every_page(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
     """(template, facts, request) of every page but the refusals, with these names in them."""
-    return [*course_pages(n), *link_pages(n), *scan_pages_of(n), *own_pages(n)]
+    return [*course_pages(n), *link_pages(n), *scan_pages_of(n), *own_pages(n), *order_pages(n)]
+
+
+def order(n: dict[str, str], state: str, **changes: Any) -> OrderView:
+    """An order in WeChat that could be paid, were it still unpaid."""
+    is_paid = state in {"paid", "refunded"}
+    ready = Payment(id=1, prepay_id="wx1", trade_type="JSAPI")
+    view = OrderView(
+        no="20261122" + "0" * 24, tail="…0719", course_slug="infosec", title=n["course"], lecturer=n["lecturer"],
+        state=state, price_fen=19900, created_at=NOW, expires_at=NOW + timedelta(minutes=30),
+        paid_at=NOW if is_paid else None, closed_at=NOW if state == "closed" else None, is_payable=state == "unpaid",
+        is_held=False, is_resting=False, payments={"JSAPI": ready} if state == "unpaid" else {},
+        refund_until=NOW + timedelta(days=7) if state == "paid" else None, waiver=None, refunds=(),
+        window_end=NOW + timedelta(days=7) if is_paid else None,
+    )  # fmt: skip
+    return replace(view, **changes)
+
+
+def refund(n: dict[str, str], state: str, **changes: Any) -> RefundView:
+    """A refund of all of it."""
+    done_at, decision = NOW if state == "done" else None, n["article"] if state == "refused" else ""
+    view = RefundView(
+        state=state,
+        amount_fen=19900,
+        asked_at=NOW,
+        done_at=done_at,
+        decision=decision,
+        is_late=False,
+        takes_course=True,
+    )
+    return replace(view, **changes)
+
+
+def order_views(n: dict[str, str]) -> list[OrderView]:
+    """Orders in every state, with every kind of refund, waived, held, and for nothing."""
+    waiver = WaiverView(n["article"], "2026-11", NOW)
+    code = {"NATIVE": Payment(id=2, code_url="weixin://wxpay/bizpayurl?pr=" + n["account"], trade_type="NATIVE")}
+    late = refund(n, "agreed", is_late=True, takes_course=False)
+    states = ("asked", "agreed", "processing", "abnormal", "failed", "refused")
+    return [
+        *(order(n, state) for state in ORDER_STATES), *(order(n, state, price_fen=0) for state in ("paid", "refunded")),
+        order(n, "unpaid", payments={}), order(n, "unpaid", payments=code), order(n, "unpaid", is_held=True),
+        order(n, "paid", waiver=waiver, refund_until=None), order(n, "paid", refund_until=None),
+        order(n, "closed", refunds=(late,)), order(n, "unpaid", is_payable=False),
+        *(order(n, "paid", refunds=(refund(n, one),), is_resting=True, refund_until=None) for one in states),
+        order(n, "refunded", refunds=(refund(n, "done"), refund(n, "done", amount_fen=0))),
+    ]  # fmt: skip
+
+
+def order_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Everything about buying, in every branch."""
+    offer = Checkout("infosec", n["course"], n["lecturer"], 19900, 7, None)
+    offers = [offer, replace(offer, price_fen=0, refund_days=0), replace(offer, live_order="20261122" + "0" * 24)]
+    found = [("buy.html", {"offer": one, "click": "0" * 32}, SIGNED_IN) for one in offers]
+    for view, in_wechat in product(order_views(n), (True, False)):
+        bridge = '{"package": "prepay_id=wx1"}' if in_wechat and view.prepay_id and view.is_payable else ""
+        facts = {"order": view, "bridge": bridge, "moves": True, "sandbox": not in_wechat}
+        found.append(("order.html", facts, SIGNED_IN | {"in_wechat": in_wechat}))
+    found += [("refund.html", {"order": view}, SIGNED_IN) for view in order_views(n)]
+    lines = [OrderLine("20261122" + "0" * 24, "…0719", n["course"], one, 19900, NOW, False) for one in ORDER_STATES]
+    resting = replace(lines[3], is_resting=True)
+    return found + [("my_orders.html", {"orders": some}, SIGNED_IN) for some in ([*lines, resting], [])]
 
 
 def scan_pages_of(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,12 +17,14 @@ from tornado.netutil import bind_sockets
 
 from models.base import database as bound
 from sandbox.options import PlanetSettings
+from sandbox.pay_settings import PaySettings
 from sandbox.phone import Phone
 from sandbox.phone_page import Page
 from sandbox.server import Sandbox
 from sandbox.world import World
 from services import catalogue_file, catalogue_load, config, outbox, people, purchases, verify
 from services.env import Env
+from wxbot.demo import merchant_of
 from wxbot.server import Server, build_context
 
 CATALOGUE = Path(__file__).parent.parent / "deploy" / "catalogue.example.yaml"
@@ -56,12 +59,13 @@ class Site:
         self.base_url = f"http://127.0.0.1:{self.sockets[0].getsockname()[1]}"
         self.box = self._sandbox()
         self.database_url, self.changes = database_url, changes
+        self.folder = TemporaryDirectory(prefix="wxbot-site-")
 
     def _sandbox(self) -> Sandbox:
         planet = PlanetSettings(redirect_uris=[f"{self.base_url}/links/callback/partner"])
         world = World(seed=1, clock=lambda: self.clock.now().timestamp())
         wechat = {"callback_url": f"{self.base_url}/wx/push", "resend_seconds": 0, "answer_seconds": 2}
-        return Sandbox(world, planet=planet, **wechat)
+        return Sandbox(world, planet=planet, pay=PaySettings(is_delivering=False), **wechat)
 
     async def start(self) -> None:
         """Serve; the catalogue of the example is loaded, the planets are there."""
@@ -98,12 +102,14 @@ class Site:
             "planet_client_id": planet.client_id,
             "planet_client_secret": planet.client_secrets[0],
             "planet_webhook_secrets": [WEBHOOK_SECRET],
+            **merchant_of(self.box, Path(self.folder.name)),
         }
 
     async def stop(self) -> None:
         """End both."""
         await self.server.stop()
         await self.box.stop()
+        self.folder.cleanup()
 
     @property
     def env(self) -> Env:

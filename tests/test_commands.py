@@ -69,12 +69,12 @@ def test_a_database_that_is_away_is_one_line(wxbot, args, url):
 
 
 @gen
-async def test_check_finds_everything_in_order(typed):
-    done = await typed("check")
+async def test_check_finds_everything_in_order(site, typed):
+    done = await typed("check", clock_url=f"{site.box.console_url}/control/clock")
     assert done.code == 0, done
     parts = [line.split(":")[0].split(maxsplit=1) for line in done.out.splitlines()]
     assert parts == [
-        ["ok", part] for part in ("settings", "database", "redis", "wechat", "planet infosec", "planet python")
+        ["ok", part] for part in ("settings", "database", "redis", "wechat", "pay", "planet infosec", "planet python")
     ]
 
 
@@ -130,7 +130,7 @@ NO_PLANET = {"planet_url": "", "planet_client_id": "", "planet_client_secret": "
 def test_check_says_what_is_not_set_up(wxbot, database_url):
     done = wxbot("check", database_url=database_url)
     assert done.code == 0
-    assert re.findall(r"^skipped +(\w+)", done.out, re.M) == ["wechat", "planet"]
+    assert re.findall(r"^skipped +(\w+)", done.out, re.M) == ["wechat", "pay", "planet"]
 
 
 @SQLITE

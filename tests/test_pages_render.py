@@ -85,7 +85,7 @@ def test_no_page_has_script_style_or_handlers_in_it_and_every_name_is_escaped():
 def test_hostile_names_are_shown_as_they_are():
     hostile = dict.fromkeys(NAMES, HOSTILE)
     for template, facts, shared in every_page(hostile):
-        if facts.get("courses") != [] and facts.get("links") != [] and facts.get("reasons") != []:
+        if [] not in [facts.get(name) for name in ("courses", "links", "reasons", "orders")]:
             assert HOSTILE in page(template, facts, **shared).words, template
 
 
@@ -128,7 +128,7 @@ def test_weui_comes_before_our_own_styles_and_may_be_missing():
 
 @pytest.mark.parametrize("word", STATES)
 def test_a_course_page_tells_where_this_person_stands_with_the_planet(word):
-    shown = page("course.html", {"course": course(NAMES), "state": state(NAMES, word)}, **SIGNED_IN)
+    shown = page("course.html", {"course": course(NAMES), "state": state(NAMES, word), "sells": True}, **SIGNED_IN)
     assert [entry["data-state"] for entry in shown.role("link-state")] == [word]
     assert [entry["href"] for entry in shown.role("link-planet")] == ["/courses/infosec/planet"]
     assert "/courses/infosec/lessons/2" in [entry.get("href") for entry in shown.all("a")]
@@ -136,24 +136,51 @@ def test_a_course_page_tells_where_this_person_stands_with_the_planet(word):
 
 def test_a_course_page_keeps_what_was_not_bought_locked_and_the_free_lesson_open():
     for shared in ({}, SIGNED_IN):
-        shown = page("course.html", {"course": course(NAMES), "state": None}, **shared)
+        shown = page("course.html", {"course": course(NAMES), "state": None, "sells": True}, **shared)
         lessons = [entry["href"] for entry in shown.all("a") if "/lessons/" in entry["href"]]
         assert lessons == ["/courses/infosec/lessons/1"]
         assert shown.role("link-state")[0]["data-state"] == ("not_enrolled" if shared else "signed_out")
         assert "另一边不会自动开通" in shown.words
 
 
+def test_a_course_page_sells_to_who_has_it_not_where_money_is_taken():
+    facts = {"course": course(NAMES), "state": None, "sells": True}
+    assert [entry["href"] for entry in page("course.html", facts).role("buy")] == ["/courses/infosec/buy"]
+    for changes in ({"sells": False}, {"state": state(NAMES, "unlinked")}, {"course": course(NAMES, prices=())}):
+        assert not page("course.html", facts | changes, **SIGNED_IN).role("buy")
+
+
+def test_an_order_is_paid_by_the_button_in_wechat_and_by_a_qr_anywhere_else():
+    for template, facts, shared in every_page(NAMES):
+        if template == "order.html":
+            pays, view = page(template, facts, **shared).role("pay"), facts["order"]
+            assert bool(pays) == (view.is_payable and not view.is_held)
+            if pays and facts["bridge"]:
+                assert pays[0]["data-pay"] == facts["bridge"]
+            elif pays and view.code_url and not shared["in_wechat"]:
+                assert pays[0]["src"] == f"/orders/{view.no}/qr.svg"
+
+
+def test_a_refund_is_offered_in_time_and_never_after_the_waiver():
+    for template, facts, shared in every_page(NAMES):
+        if template == "refund.html":
+            shown, view = page(template, facts, **shared), facts["order"]
+            may = view.refund_until is not None and view.open_refund is None
+            assert bool(shown.role("refund")) == may
+            assert bool(shown.role("waiver-text")) == (view.waiver is not None)
+
+
 def test_a_course_page_says_what_it_costs_now_and_later():
-    words = page("course.html", {"course": course(NAMES), "state": None}).words
+    words = page("course.html", {"course": course(NAMES), "state": None, "sells": True}).words
     assert "¥169 2026年12月1日起涨至 ¥199.50" in words
 
 
 def test_a_pairing_that_is_not_live_offers_no_way_in():
     closed = course(NAMES, planet=planet(NAMES, is_live=False))
     for known in (None, state(NAMES, "unlinked")):
-        shown = page("course.html", {"course": closed, "state": known}, **SIGNED_IN)
+        shown = page("course.html", {"course": closed, "state": known, "sells": True}, **SIGNED_IN)
         assert shown.role("link-state")[0]["data-state"] == "not_live" and not shown.role("link-planet")
-    kept = page("course.html", {"course": closed, "state": state(NAMES, "linked")}, **SIGNED_IN)
+    kept = page("course.html", {"course": closed, "state": state(NAMES, "linked"), "sells": True}, **SIGNED_IN)
     assert kept.role("link-planet"), "existing rights stay while a pairing is paused"
 
 

@@ -44,6 +44,12 @@ RATES = {
     "POST /s/([0-9a-f]{32})$": "link",
     "GET /wx/share$": "picture",
     "POST /planets/([a-z_]{1,32})/events$": "event",
+    "POST /wechatpay/(?:refund-)?notify$": "event",
+    "POST /courses/([a-z0-9][a-z0-9-]{0,63})/buy$": "buy",
+    "GET /orders/([0-9]{8}[0-9a-f]{24})$": "outcome",
+    "POST /orders/([0-9]{8}[0-9a-f]{24})/pay$": "buy",
+    "POST /orders/([0-9]{8}[0-9a-f]{24})/check$": "buy",
+    r"GET /orders/([0-9]{8}[0-9a-f]{24})/qr\.svg$": "picture",
     "POST /oauth/sign-out$": "page",  # whoever has done too much must still be able to leave
 }
 NOT_BY_ROUTE = {"guess", "api", "api_key"}

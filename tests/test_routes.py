@@ -11,8 +11,8 @@ METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", 
 KNOWN = set(METHODS) - {"TRACE", "FOO"}
 CHECKED = KNOWN - {"GET", "HEAD", "OPTIONS"}  # the methods that need the token of a form
 PAGE, JSON = "text/html", "application/json"
-EVENTS = "/planets/([a-z_]{1,32})/events$"
-WITHOUT_TOKEN = {r"/api/v1/purchases/([^/]{1,64})/([^/]{1,191})$", EVENTS}
+SIGNED = {"/planets/([a-z_]{1,32})/events$", "/wechatpay/(?:refund-)?notify$"}
+WITHOUT_TOKEN = {r"/api/v1/purchases/([^/]{1,64})/([^/]{1,191})$", *SIGNED}
 FOR_EVERYBODY = {
     "GET /static/(.*)$", r"GET /weui/(weui\.min\.css)$", "GET /$", "GET /courses/([a-z0-9][a-z0-9-]{0,63})$",
     "GET /courses/([a-z0-9][a-z0-9-]{0,63})/lessons/([0-9]{1,4})$", "GET /planets/([a-z0-9][a-z0-9-]{0,63})$",
@@ -51,7 +51,7 @@ def fits(route: Route, method: str, status: int, *, signed_in: bool, token: bool
         return status == 405
     if route.handler is PurchaseHandler:
         return status == 401
-    if route.pattern == EVENTS:
+    if route.pattern in SIGNED:
         return status == (401 if method == "POST" else 405)
     if method in CHECKED and not token:
         return status == 403

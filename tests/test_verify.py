@@ -10,9 +10,11 @@ from models.access import Grant
 from models.base import database as bound
 from models.catalogue import Course
 from models.delivery import InboxItem, OutboxItem
+from models.journal import JournalEntry, JournalLine
 from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver
 from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
+from models.orders import Order, Payment, Refund
 from models.payments import PlanetPayment
 from models.people import Person
 from models.purchases import Purchase
@@ -62,6 +64,47 @@ def scan(**changes) -> Scan:
     plain = {"browser_hash": "b", "purpose": "link", "number": "07", "ip": "", "user_agent": ""}
     moments = {"created_at": START, "changed_at": START, "expires_at": START + timedelta(minutes=2)}
     return Scan.create(public_id="p", code_hash="c", **plain, **moments | changes)
+
+
+def order(**changes) -> Order:
+    """An order that is paid, as far as its own row goes."""
+    course = Course.get(slug=COURSE)
+    frozen = {"title": "t", "lecturer": course.lecturer, "split_percent": 70, "list_fen": 100, "price_fen": 100}
+    moments = dict.fromkeys(("created_at", "expires_at", "paid_at"), START)
+    plain = {"no": "n", "click_hash": "c", "person": Person.get(), "course": course, "state": "paid"}
+    return Order.create(**frozen | moments | plain | changes)
+
+
+def money(**changes) -> Payment:
+    """A payment of such an order, whose money has come."""
+    its_order = changes.pop("order", None) or order()
+    plain = {"order": its_order, "out_trade_no": "n", "trade_type": "JSAPI", "amount_fen": 100, "created_at": START}
+    came = {"state": "paid", "transaction_id": "t1", "arrived_fen": 100, "arrived_at": START, "paid_at": START}
+    return Payment.create(**plain | came | changes)
+
+
+def refund(**changes) -> Refund:
+    """A refund of such a payment."""
+    payment = changes.pop("payment", None) or money()
+    plain = {"no": "r", "order": payment.order, "payment": payment, "cause": "learner", "amount_fen": 100}
+    stands = {"state": "asked", "rights": "kept", "asked_at": START, "asked_by": "p"}
+    return Refund.create(**plain | stands | changes)
+
+
+def waived_refund() -> Refund:
+    """A refund of a course whose refund was given up."""
+    asked = refund(asked_at=RefundWaiver.get().effective_at)
+    right = copy(Grant.get(), source="order", source_ref="n")
+    copy(RefundWaiver.get(), grant=right, attempt=copy(LinkAttempt.get(), state_hash="another"))
+    return asked
+
+
+def entry(lines: dict[str, int], **changes) -> JournalEntry:
+    """A journal entry with these lines."""
+    made = JournalEntry.create(**{"at": START, "kind": "sale", "source": "pay:t1"} | changes)
+    for account, fen in lines.items():
+        JournalLine.create(entry=made, account=account, amount_fen=fen)
+    return made
 
 
 def drop_unique(table: str, *columns: str) -> None:
@@ -206,6 +249,24 @@ BREAKS = {
     "one purchase for each order number of a platform": told_twice,
     "no attempt was linked after its life was over": lambda: change(LinkAttempt, used_at=LinkAttempt.get().expires_at),
     "versions only grow: nothing is confirmed that was never wanted": lambda: change(Membership, delivered_version=9),
+    "every entry of the journal sums to 0, and moves something": lambda: entry({"a": 1, "b": -2}),
+    "money that arrived is booked once, to the fen": money,
+    "a paid order with a price has one payment of that price, and no other order has one": order,
+    "a sale is booked for an order whose money it is, and only for that": lambda: entry(
+        {"clearing:wechat": 100, "revenue:platform": -100}, order=order()
+    ),
+    "a refund that is done is booked once, of that amount; no other is": lambda: refund(state="done"),
+    "what is set aside of a payment is what its refunds ask for, never more than came": lambda: money(refunded_fen=1),
+    "a paid order gives its course, and one that was refunded gives nothing": order,
+    "a right rests only while its refund is under way": lambda: change(Grant, suspended_at=START),
+    "what was waived is refunded only with a recorded override": waived_refund,
+    "a refund that WeChat has not heard of is still in the outbox": lambda: refund(state="agreed"),
+    "an order that closes has told WeChat to take no more money for it": lambda: money(
+        order=order(state="closing"), state="open", transaction_id=None, arrived_fen=None
+    ),
+    "a sale's shares are those of its order, and sum to what was paid": lambda: entry(
+        {"clearing:wechat": 100, "revenue:platform": -100}, order=money().order
+    ),
     "one attempt made at most one waiver, and one that linked a purchase has it": lambda: copy(
         LinkAttempt.get(), state_hash="another"
     ),

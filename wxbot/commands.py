@@ -15,6 +15,7 @@ from wxbot import menu as menus
 from wxbot.linking import link_group, membership_group
 from wxbot.purchases import Run, platform_group, purchases_group
 from wxbot.reconciling import mismatch_group, reconcile_command
+from wxbot.selling import order_group, pay_group, refund_group
 
 
 @click.command("check")
@@ -179,4 +180,5 @@ def qr_planet(run: Run, slug: str, out: Path) -> None:
 COMMANDS = [
     check_command, verify_command, catalogue_group, lecturer_group, platform_group, purchases_group, outbox_group,
     menu_group, qr_group, reconcile_command, mismatch_group, link_group, membership_group,
+    order_group, refund_group, pay_group,
 ]  # fmt: skip

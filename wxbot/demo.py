@@ -58,9 +58,26 @@ def world(base_url: str, port: int) -> Sandbox:
     account = AccountSettings(callback_url=f"{base_url}/wx/push")
     back, events = f"{base_url}/links/callback/partner", f"{base_url}/planets/partner/events"
     planet = PlanetSettings(redirect_uris=[back], webhook_url=events, webhook_secret=WEBHOOK_SECRET)
-    ports = {"console_port": port + 100, "wechat_port": port + 101, "planet_port": port + 102}
+    ports = {"console_port": port + 100, "wechat_port": port + 101, "planet_port": port + 102, "pay_port": port + 103}
     around = {"account": account, "planet": planet, "people": PEOPLE, "groups": PLANETS}
     return build(SandboxOptions(**ports, **around, site_url=base_url))
+
+
+def merchant_of(box: Sandbox, folder: Path) -> dict[str, str]:
+    """Our settings as the sandbox's merchant; its keys are written into files there."""
+    pay, keys = box.pay.settings, {"apiclient_key.pem": "merchant_private_key_pem", "pub_key.pem": "public_key_pem"}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, pem in keys.items():
+        (folder / name).write_bytes(getattr(pay, pem))
+    return {
+        "pay_mch_id": pay.mch_id,
+        "pay_cert_serial": pay.merchant_serial,
+        "pay_private_key_file": str(folder / "apiclient_key.pem"),
+        "pay_api_v3_key": pay.api_v3_key,
+        "pay_public_key_id": pay.public_key_id,
+        "pay_public_key_file": str(folder / "pub_key.pem"),
+        "pay_api_url": box.pay_url,
+    }
 
 
 def settings_beside(box: Sandbox, base_url: str, port: int) -> Config:
@@ -84,6 +101,7 @@ def settings_beside(box: Sandbox, base_url: str, port: int) -> Config:
         planet_client_secret=planet.client_secrets[0],
         planet_webhook_secrets=[WEBHOOK_SECRET],
         log_level="warning",
+        **merchant_of(box, ROOT / "var" / f"demo-{port}-keys"),
     )
 
 
@@ -116,6 +134,8 @@ def tell(box: Sandbox, base_url: str, links: dict[str, str]) -> None:
     click.echo("                    打开网站, the course, 我已报名，进入星球. Then sign in, read, tick, 确认, 同意.\n")
     click.echo(f"  Everybody's phone {box.console_url}")
     click.echo(f"  The site on a PC  {base_url}    (a course, 用手机微信扫码关联: scan its QR with a phone)")
+    click.echo(f"  Buying            {box.console_url}/phones/bob")
+    click.echo("                    阿宝 has nothing yet: 打开网站, a course, 立即购买, sign in, and pay.")
     click.echo("  The pinned post, in 小陈's phone (扫一扫), who has paid at the planet")
     click.echo(f"                    {base_url}/planets/infosec")
     click.echo(f"  A purchase to claim, in 阿宝's phone (扫一扫: paste it)\n                    {links['claim']}")
@@ -145,7 +165,7 @@ async def run(port: int) -> None:
 
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="of the site; the sandbox takes PORT+100 to PORT+102")
+@click.option("--port", default=8000, show_default=True, help="of the site; the sandbox takes PORT+100 to PORT+103")
 def main(port: int) -> None:
     """Run the product beside the sandbox, with something to look at."""
     logs.set_up("warning")

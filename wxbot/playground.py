@@ -14,10 +14,11 @@ from services.config import BadSettings
 @click.option("--console-port", default=8100, show_default=True)
 @click.option("--wechat-port", default=8101, show_default=True)
 @click.option("--planet-port", default=8102, show_default=True)
+@click.option("--pay-port", default=8103, show_default=True)
 @click.option("--callback-url", default="", help="where pushes of the pretend WeChat go: your bot, on this machine")
-def sandbox(console_port: int, wechat_port: int, planet_port: int, callback_url: str) -> None:
-    """Play the outside world on this machine: WeChat with people's phones, and a planet. Needs no settings."""
-    ports = {"console_port": console_port, "wechat_port": wechat_port, "planet_port": planet_port}
+def sandbox(console_port: int, wechat_port: int, planet_port: int, pay_port: int, callback_url: str) -> None:
+    """Play the outside world on this machine: WeChat with people's phones, its Pay, and a planet. Needs no settings."""
+    ports = {"console_port": console_port, "wechat_port": wechat_port, "planet_port": planet_port, "pay_port": pay_port}
     options = SandboxOptions(**ports, live_urls=live_urls())
     options.account.callback_url = callback_url
     try:
@@ -32,4 +33,4 @@ def live_urls() -> list[str]:
         config = settings.load()
     except BadSettings:
         return []
-    return [config.wechat_api_url, config.planet_url] if config.live_urls() else []
+    return [config.wechat_api_url, config.pay_api_url, config.planet_url] if config.live_urls() else []

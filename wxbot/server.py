@@ -5,19 +5,22 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 from tornado.httputil import HTTPServerConnectionDelegate
 from tornado.web import Application
 
+from clients import pay as pay_client
 from clients import redis as redis_client
 from clients import wechat as wechat_client
 from clients.http import Peer
+from clients.pay_keys import PlatformKeys
 from clients.planets import PlanetProvider
 from clients.planets import partner as partner_client
 from clients.wechat_crypto import PushCodec
-from h5 import courses, lecturers, links, me, oauth, planets, purchases, scans, system, webhooks
+from h5 import courses, lecturers, links, me, oauth, orders, planets, purchases, scans, system, webhooks
 from h5.base import MissingHandler
 from h5.pages import ROOT, WEUI
 from h5.streams import Lines
@@ -41,6 +44,7 @@ IDLE_SECONDS = 60  # also for the head of a request to arrive
 LOOK_EVERY_SECONDS = 1.0
 MEASURE_EVERY_SECONDS = 15.0
 MOVED_EVERY_SECONDS = 2.0
+CERTIFICATES_EVERY_SECONDS = 60.0
 DRAIN_SECONDS = 6.5  # together with the three below not above 9: ten is promised
 SETTLE_SECONDS = 1.0
 LAST_SECONDS = 0.25
@@ -50,7 +54,7 @@ GIL_SECONDS = 0.0005  # how long a database thread may keep the loop from runnin
 YEAR_SECONDS = 31_536_000
 JWEIXIN = "https://res.wx.qq.com"
 log = structlog.get_logger()
-HANDLERS = [courses, links, me, oauth, lecturers, planets, purchases, scans, system, webhooks]
+HANDLERS = [courses, orders, links, me, oauth, lecturers, planets, purchases, scans, system, webhooks]
 
 
 def build_context(
@@ -64,14 +68,35 @@ def build_context(
         base_url=config.base_url, redis=redis, now=lambda: clock.now().timestamp(), new_nonce=lambda: new_code(64),
     )  # fmt: skip
     planet = Peer("planet", config.planet_url, monotonic=monotonic, **partner_client.LIMITS)
+    pay = Peer("pay", config.pay_api_url, monotonic=monotonic, **pay_client.LIMITS)
+    bills = Peer("pay_bills", config.pay_api_url, monotonic=monotonic, **pay_client.BILL_LIMITS)
     turns = Turns(IN_ONE_TURN)
     bounds = {"threads": config.database_threads, "queue": config.database_queue}
     threads = DatabaseThreads(connect(config.database_url), turns=turns, **bounds)
     return Context(
         config=config, clock=clock, new_code=new_code, threads=threads, redis=redis, wechat=wechat,
-        planets=planets_of(config, planet), limits=Limits(redis, clock, config.limits_factor),
+        pay=pay_of(config, clock, new_code, pay, bills), planets=planets_of(config, planet),
+        limits=Limits(redis, clock, config.limits_factor),
         turns=turns, waiting=Waiting(redis, is_shared=bool(config.redis_url)),
-        catalogue=CatalogueMemory(), process_id=new_code(64), peers=[api, planet],
+        catalogue=CatalogueMemory(), process_id=new_code(64), peers=[api, planet, pay, bills],
+    )  # fmt: skip
+
+
+def pay_of(
+    config: Config, clock: Clock, new_code: Callable[[int], str], api: Peer, bills: Peer
+) -> pay_client.WeChatPay | None:
+    """The client of WeChat Pay; None where nothing is sold."""
+    if not config.pay_mch_id:
+        return None
+    public_key = Path(config.pay_public_key_file).read_bytes() if config.pay_public_key_file else None
+    certificates = [Path(name).read_bytes() for name in config.pay_platform_cert_files]
+    return pay_client.WeChatPay(
+        app_id=config.wechat_app_id, mch_id=config.pay_mch_id, serial=config.pay_cert_serial,
+        private_key=Path(config.pay_private_key_file).read_bytes(), api_v3_key=config.pay_api_v3_key,
+        platform_keys=PlatformKeys.of(config.pay_public_key_id, public_key, certificates), api=api, bills=bills,
+        notify_url=f"{config.base_url}/wechatpay/notify",
+        refund_notify_url=f"{config.base_url}/wechatpay/refund-notify",
+        now=lambda: clock.now().timestamp(), new_nonce=lambda: new_code(128),
     )  # fmt: skip
 
 
@@ -197,6 +222,7 @@ class Server:
             (LOOK_EVERY_SECONDS, self.look_round),
             (MEASURE_EVERY_SECONDS, self.measure),
             (self.apart(MOVED_EVERY_SECONDS), self.look_for_scans),
+            (CERTIFICATES_EVERY_SECONDS, self.renew_certificates),
         ]
         self.tasks = [asyncio.create_task(again_and_again(*one)) for one in rounds]
         self.tasks.append(asyncio.create_task(self.ctx.waiting.listen()))
@@ -216,6 +242,11 @@ class Server:
     async def look_for_scans(self) -> None:
         """Find for the PCs that wait here what Redis did not tell."""
         await self.ctx.waiting.look(self.ctx.read)
+
+    async def renew_certificates(self) -> None:
+        """Keep the certificates of WeChat Pay fresh, where there are any; most often there is nothing to do."""
+        if self.ctx.pay:
+            await self.ctx.pay.refresh_certificates()
 
     async def measure(self) -> None:
         """Keep the gauges of this process fresh, whoever does the work that they show."""

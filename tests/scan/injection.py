@@ -44,7 +44,9 @@ def form(**fields: str) -> str:
 
 
 PAGES = [
-    "/courses/x*", "/courses/infosec-workplace/lessons/1*", "/courses/x*/planet", "/planets/x*",
+    "/courses/x*", "/courses/infosec-workplace/buy?x=1*", "/orders/20261122000000000000000000000000*",
+    "/orders/20261122000000000000000000000000*/refund", "/orders/20261122000000000000000000000000*/qr.svg",
+    "/courses/infosec-workplace/lessons/1*", "/courses/x*/planet", "/planets/x*",
     "/lecturer/planets/x*/qr.svg",
     "/me/links/1*/unlink", "/links/attempts/1*", "/claims/aaaaaaaaaaaaaaaa*",
     "/lecturer/invites/0123456789abcdef0123456789abcdef*",
@@ -57,6 +59,9 @@ PAGES = [
 ]  # fmt: skip
 FORMS = [
     ("/oauth/start", form(target="me*")), ("/courses/infosec-workplace/planet", form(waiver="2026-11*")),
+    ("/courses/infosec-workplace/buy", form(click="0123456789abcdef0123456789abcdef*", price_fen="19900*")),
+    ("/orders/20261122000000000000000000000000*/pay", form()),
+    ("/orders/20261122000000000000000000000000/refund", form(reason="x*")),
     ("/planets/infosec", form(waiver="2026-11*")),
     ("/lecturer/pairings/1*", form(action="pause*")), ("/me/links/99*/unlink", form()),
     ("/scans", form(purpose="link*", course="infosec-workplace*", target="me*", renews="0123456789abcdef*")),
@@ -66,6 +71,10 @@ FORMS = [
     ("/claims/aaaaaaaaaaaaaaaa*", form()), ("/lecturer/invites/0123456789abcdef0123456789abcdef*", form()),
 ]  # fmt: skip
 EVENT = {"webhook-id": "evt_1*", "webhook-timestamp": "1795600000*", "webhook-signature": "v1,eA==*"}
+NOTICE = {
+    "Wechatpay-Timestamp": "1795600000*", "Wechatpay-Nonce": "x*", "Wechatpay-Serial": "x*",
+    "Wechatpay-Signature": "eA==*",
+}  # fmt: skip
 
 
 def asks(target: Target) -> list[Ask]:
@@ -81,6 +90,7 @@ def asks(target: Target) -> list[Ask]:
         Ask("DELETE", f"{where}?override=x*", headers=key),
         Ask("PUT", where.replace("*", ""), json.dumps(BODY), headers=key),
         Ask("POST", "/planets/partner*/events", "{}", headers=json_type | EVENT),
+        Ask("POST", "/wechatpay/notify", "{}", headers=json_type | NOTICE),
     ]
 
 

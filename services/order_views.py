@@ -1,0 +1,155 @@
+"""How orders and refunds look to their buyer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.access import Grant
+from models.catalogue import Course
+from models.orders import HELD, JSAPI, LATE_MONEY, NATIVE, PAID, Order, Payment, Refund
+from services import orders, refunds
+from services.env import Env
+
+OPEN_REFUNDS = {"asked", "agreed", "processing", "abnormal"}
+
+
+@dataclass(frozen=True, slots=True)
+class RefundView:
+    """One refund; `state` is how its money stands, `is_late` when it only sends back what paid for nothing."""
+
+    state: str
+    amount_fen: int
+    asked_at: datetime
+    done_at: datetime | None
+    decision: str
+    is_late: bool
+    takes_course: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Under way."""
+        return self.state in OPEN_REFUNDS
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverView:
+    """The words by which a refund was given up, and when."""
+
+    text: str
+    version: str
+    agreed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order as its page shows it; `is_payable` while a payment may begin, `is_held` while a person looks at money.
+
+    `refund_until` is filled while the buyer may ask for his money back; `waiver` when he has given that up.
+    """
+
+    no: str
+    tail: str
+    course_slug: str
+    title: str
+    lecturer: str
+    state: str
+    price_fen: int
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+    closed_at: datetime | None
+    is_payable: bool
+    is_held: bool
+    is_resting: bool
+    payments: dict[str, Payment]
+    refund_until: datetime | None
+    window_end: datetime | None
+    waiver: WaiverView | None
+    refunds: tuple[RefundView, ...]
+
+    @property
+    def prepay_id(self) -> str | None:
+        """What pays it inside WeChat, once it is ready."""
+        return self.payments[JSAPI].prepay_id if JSAPI in self.payments else None
+
+    @property
+    def code_url(self) -> str | None:
+        """What a QR has to say to pay it, once it is ready."""
+        return self.payments[NATIVE].code_url if NATIVE in self.payments else None
+
+    @property
+    def open_refund(self) -> RefundView | None:
+        """A refund of the course that is under way."""
+        return next((one for one in self.refunds if one.is_open and not one.is_late), None)
+
+    @property
+    def mark(self) -> str:
+        """Changes whenever the page would look different."""
+        ready = [f"{kind}{one.id}" for kind, one in sorted(self.payments.items()) if one.prepay_id or one.code_url]
+        states = [one.state for one in self.refunds]
+        return "-".join([self.state, *(["held"] if self.is_held else []), *ready, *states])
+
+
+def view(env: Env, *, person_id: int, no: str) -> OrderView:
+    """One order of his; raises NotFound."""
+    return shown(env, orders.of_person(person_id, no))
+
+
+def shown(env: Env, order: Order) -> OrderView:
+    """An order with what hangs on it."""
+    found = tuple(refund_view(one) for one in order.refunds.order_by(Refund.id))
+    grant = orders.grant_of(order)
+    waiver = waiver_view(order)
+    end = refunds.window_end(env, order) if order.paid_at else None
+    may_ask = order.state == PAID and end and env.now < end and not waiver
+    is_under_way = any(one.is_open and not one.is_late for one in found)
+    return OrderView(
+        no=order.no, tail=order.tail, course_slug=order.course.slug, title=order.title, lecturer=order.lecturer.name,
+        state=order.state, price_fen=order.price_fen, created_at=order.created_at, expires_at=order.expires_at,
+        paid_at=order.paid_at, closed_at=order.closed_at, is_payable=order.is_payable(now=env.now),
+        is_held=Payment.select().where(Payment.order == order, Payment.state == HELD).exists(),
+        is_resting=bool(grant and grant.suspended_at and not grant.revoked_at),
+        payments={one.trade_type: one for one in orders.open_payments(order)},
+        refund_until=end if may_ask and not is_under_way else None, window_end=end, waiver=waiver, refunds=found,
+    )  # fmt: skip
+
+
+def refund_view(row: Refund) -> RefundView:
+    """A refund as the buyer sees it."""
+    return RefundView(
+        state=row.state, amount_fen=row.amount_fen, asked_at=row.asked_at, done_at=row.done_at,
+        decision=(row.decision or "") if row.state == "refused" else "", is_late=row.cause == LATE_MONEY,
+        takes_course=row.rights != "kept",
+    )  # fmt: skip
+
+
+def waiver_view(order: Order) -> WaiverView | None:
+    """What he agreed to, if he did."""
+    row = refunds.waiver_of(order)
+    return WaiverView(row.text, row.text_version, row.agreed_at) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One line of 我的订单."""
+
+    no: str
+    tail: str
+    title: str
+    state: str
+    price_fen: int
+    created_at: datetime
+    is_resting: bool
+
+
+def lines(env: Env, *, person_id: int) -> list[OrderLine]:
+    """His orders, the latest first."""
+    resting = {
+        ref for (ref,) in Grant.select(Grant.source_ref).where(
+            Grant.person == person_id, Grant.suspended_at.is_null(False), Grant.revoked_at.is_null()
+        ).tuples()
+    }  # fmt: skip
+    rows = Order.select(Order, Course).join(Course).where(Order.person == person_id).order_by(Order.id.desc())
+    return [
+        OrderLine(row.no, row.tail, row.title, row.state, row.price_fen, row.created_at, row.no in resting)
+        for row in rows
+    ]

@@ -1,0 +1,189 @@
+"""Buying a course: the check-out, the order, its end; and what happens in the moment it is paid (B1, C2)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from models import audit
+from models.access import ORDER, Grant
+from models.base import shanghai_day
+from models.catalogue import Course, Price, price_at
+from models.errors import NotFound
+from models.order_errors import AlreadyEnrolled, NotForSale, OrderClosing, OrderOver, PriceChanged
+from models.orders import CLOSED, CLOSING, OPEN, PAID, UNPAID, Order, Payment
+from models.people import Person, digest
+from services import access, notices, outbox
+from services.env import Env
+
+AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What a buyer reads before he orders."""
+
+    course_slug: str
+    course_title: str
+    lecturer: str
+    price_fen: int
+    refund_days: int
+    live_order: str | None
+
+
+def checkout(env: Env, *, person_id: int, course_slug: str) -> Checkout:
+    """What he would order; raises NotFound, NotForSale, AlreadyEnrolled."""
+    course = Course.find(slug=course_slug)
+    price_fen = price_of(env, course)
+    if access.may_open(env, person_id=person_id, course_id=course.id):
+        raise AlreadyEnrolled
+    live = Order.get_or_none(course=course, active_person=person_id)
+    return Checkout(
+        course_slug=course.slug, course_title=course.title, lecturer=course.lecturer.name, price_fen=price_fen,
+        refund_days=env.config.refund_days, live_order=live.no if live else None,
+    )  # fmt: skip
+
+
+def price_of(env: Env, course: Course) -> int:
+    """The list price of this moment in fen; raises NotForSale where there is none, or nobody to take the money."""
+    prices = [(row.from_at, row.amount_fen) for row in Price.select().where(Price.course == course)]
+    price_fen = price_at(prices, env.now)
+    if price_fen is None or (price_fen and not env.config.pay_mch_id):
+        raise NotForSale
+    return price_fen
+
+
+def begin(env: Env, *, person_id: int, course_slug: str, click: str, seen_fen: int) -> str:
+    """Order a course; the order's number. The same click is the same order, and a live one goes on being the one.
+
+    Raises NotFound, NotForSale, AlreadyEnrolled, PriceChanged when it is not `seen_fen`, OrderClosing.
+    """
+    click_hash = digest(f"{person_id} {click}")
+    if known := Order.get_or_none(click_hash=click_hash):
+        return known.no
+    offer = checkout(env, person_id=person_id, course_slug=course_slug)
+    if offer.live_order and (no := still_live(env, offer.live_order)):
+        return no
+    if offer.price_fen != seen_fen:
+        raise PriceChanged(price=f"¥{offer.price_fen / 100:g}")
+    return create(env, person_id=person_id, course=Course.get(slug=course_slug), click_hash=click_hash, offer=offer)
+
+
+def still_live(env: Env, no: str) -> str | None:
+    """The number of a live order; None when it was over and is closed now. Raises OrderClosing while it closes."""
+    order = Order.get(no=no)
+    if order.is_payable(now=env.now):
+        return no
+    close(env, order)
+    if Order.get_by_id(order.id).active_person is not None:
+        raise OrderClosing
+    return None
+
+
+def create(env: Env, *, person_id: int, course: Course, click_hash: str, offer: Checkout) -> str:
+    """Two UNIQUE columns decide who of several clicks makes the order; the others get that one."""
+    no = new_number(env)
+    frozen = {"title": course.title, "lecturer": course.lecturer, "split_percent": course.lecturer.split_percent}
+    expires_at = env.now + timedelta(minutes=env.config.order_minutes)
+    is_first = Order.add_once(
+        no=no, click_hash=click_hash, person=person_id, course=course, active_person=person_id, created_at=env.now,
+        expires_at=expires_at, list_fen=offer.price_fen, price_fen=offer.price_fen, **frozen,
+    )  # fmt: skip
+    if not is_first:
+        quicker = Order.get_or_none(click_hash=click_hash) or Order.get(course=course, active_person=person_id)
+        return quicker.no
+    order = Order.get(no=no)
+    audit.record(at=env.now, who=f"person:{person_id}", action="order", subject=f"order:{no}", new=str(offer.price_fen))
+    if order.price_fen == 0:
+        fulfil(env, order)
+    return no
+
+
+def new_number(env: Env) -> str:
+    """A number for WeChat and for people: the day, and 96 bits of chance; 32 letters are the most that WeChat takes."""
+    return f"{shanghai_day(env.now):%Y%m%d}{env.new_code(96)}"
+
+
+def fulfil(env: Env, order: Order) -> bool:
+    """An order is paid: the course opens; True for the one who did it. For who pays, see services/money_in.py."""
+    if not order.move(PAID, paid_at=env.now, active_person=None):
+        return False
+    person = Person.get_by_id(order.person_id)
+    access.give(env, person=person, course=order.course, source=ORDER, source_ref=order.no, starts_at=env.now)
+    for payment in open_payments(order):
+        tell_to_close(env, payment)
+    text = f"课程「{order.title}」已经是您的了，现在就可以看。订单尾号 {order.tail}。"
+    notices.tell(env, person_id=order.person_id, text=text)
+    return True
+
+
+def grant_of(order: Order) -> Grant | None:
+    """The right that came from it."""
+    return Grant.get_or_none(source=ORDER, source_ref=order.no, course=order.course_id)
+
+
+def hold_unpaid(order: Order) -> bool:
+    """Lock an unpaid order until the end of the transaction, so that it is not closed meanwhile; False if it is not."""
+    return Order.change_if(Order.id == order.id, Order.state == UNPAID, expires_at=Order.expires_at)
+
+
+def open_payments(order: Order) -> list[Payment]:
+    """The ways to pay it that are open at WeChat, and have brought no money."""
+    is_open = (Payment.state == OPEN) & Payment.transaction_id.is_null()
+    return list(order.payments.where(is_open).order_by(Payment.id))
+
+
+def tell_to_close(env: Env, payment: Payment) -> None:
+    """WeChat is to take no more money under this number."""
+    outbox.enqueue(env, kind=outbox.CLOSE, subject=payment.id, lane=f"payment:{payment.id}")
+
+
+def cancel(env: Env, *, person_id: int, no: str) -> None:
+    """The buyer wants it no more; raises OrderOver when it is paid or closed already."""
+    order = Order.find(no=no, person=person_id)
+    if not close(env, order) and Order.get_by_id(order.id).state != CLOSING:
+        raise OrderOver
+
+
+def close(env: Env, order: Order) -> bool:
+    """Begin to close an unpaid order; it is closed when WeChat has confirmed that for each of its payments."""
+    if not order.move(CLOSING):
+        return False
+    for payment in open_payments(order):
+        tell_to_close(env, payment)
+    end_if_closed(env, order)
+    return True
+
+
+def end_if_closed(env: Env, order: Order) -> None:
+    """Nothing can be paid for it any more: it is closed, and he may order anew."""
+    if not open_payments(order):
+        order.move(CLOSED, closed_at=env.now, active_person=None)
+
+
+def close_due(env: Env) -> int:
+    """Begin to close what was not paid in time; how many."""
+    over = Order.select().where(Order.state == UNPAID, Order.expires_at <= env.now).limit(AT_ONCE)
+    return sum([close(env, order) for order in over])
+
+
+def re_opens(env: Env, order: Order) -> bool:
+    """Whether money that came after the close still buys it: at the same price, for who has not got it otherwise."""
+    try:
+        price_fen = price_of(env, order.course)
+    except NotForSale:
+        return False
+    has_it = access.may_open(env, person_id=order.person_id, course_id=order.course_id)
+    return price_fen == order.list_fen and not has_it
+
+
+def others_of(order: Order) -> Iterable[Order]:
+    """A live order for the same course, made after this one was closed."""
+    same = (Order.course == order.course_id, Order.active_person == order.person_id, Order.id != order.id)
+    return list(Order.select().where(*same))
+
+
+def of_person(person_id: int, no: str) -> Order:
+    """His order; raises NotFound, the same for another's and for none."""
+    if not no.isascii():
+        raise NotFound
+    return Order.find(no=no, person=person_id)
