@@ -26,8 +26,8 @@ async def unheard(site):
 @gen
 @pytest.mark.parametrize("fault", ["wrong_signature", "old_timestamp", "signtest", "unknown_serial", "wrong_cipher"])
 async def test_a_notice_that_proves_nothing_is_refused_and_changes_nothing(site, fault):
-    await unheard(site)
     site.world.faults.set("pay", fault, operation="pay.notice", times=1)
+    await unheard(site)
     before = await site.every_row()
     with watched():
         await hears(site)
@@ -59,8 +59,8 @@ async def test_a_body_of_many_bytes_is_refused_before_it_is_looked_at(site):
 
 @gen
 async def test_fifteen_notices_at_once_and_one_after_the_other_have_one_effect(site):
-    await unheard(site)
     site.world.faults.set("pay", "doubled", operation="pay.notice")
+    await unheard(site)
     await hears(site)
     (notice,) = site.box.pay.notices.history
     for _ in range(13):
@@ -114,7 +114,9 @@ async def test_a_refund_notice_that_comes_before_our_own_answer_is_not_undone_by
 @gen
 async def test_a_refund_made_at_wechats_own_console_is_listed(site):
     order = await buys(site)
-    site.box.pay.refund_by_hand(order.no, 100)
+    amount = {"refund": 100, "total": 19900, "currency": "CNY"}
+    asked = {"out_trade_no": order.no, "out_refund_no": "BY-HAND-1", "amount": amount}
+    site.box.pay.refund(asked | {"notify_url": f"{site.base_url}/wechatpay/refund-notify"})
     site.box.pay.settle_refunds()
     await hears(site)
     assert await differences(site) == ["unknown_refund"] and await states(site) == SOLD

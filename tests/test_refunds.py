@@ -15,6 +15,7 @@ from services import order_views, refund_money, refunds
 from tests.buy_kit import (
     buys,
     comes,
+    differences,
     entries,
     hears,
     journal,
@@ -213,6 +214,27 @@ async def test_the_operator_gives_a_part_back_and_the_course_stays(site):
     await answers(site)
     assert (await states(site))["orders"] == ["refunded"] and await journal(site) == {}
     assert await site.broken() == []
+
+
+@gen
+async def test_two_parts_are_given_back_one_after_the_other(site):
+    no = await paid(site)
+    await by_operator(site, no, fen=100)
+    await refused(site, by_operator(site, no, fen=100), RefundOpen)
+    await answers(site)
+    await by_operator(site, no, fen=100)
+    await answers(site)
+    assert (await rows(site, Payment))[0].refunded_fen == 200 and await site.broken() == []
+
+
+@gen
+async def test_a_refund_of_another_amount_is_listed_and_not_believed(site):
+    no = await paid(site)
+    await ask(site, no)
+    await answers(site, refund_fen=100)
+    assert (await states(site))["refunds"] == ["agreed"] and await differences(site) == ["refund_amount"]
+    await answers(site)
+    assert await states(site) == WHOLE
 
 
 @gen
