@@ -2,15 +2,16 @@
 
 from tornado.web import Application, HTTPError
 
-from sandbox import console_phones, control
+from sandbox import console_pay, console_phones, control, pay_control
 from sandbox.console_base import ConsoleHandler
 from sandbox.console_proxy import PhoneWebHandler, StrayHandler
 from sandbox.control import Wrong, change_settings
 from sandbox.desk import Desk
-from sandbox.faults import INCOMING, OUTGOING
+from sandbox.faults import KINDS, offered
+from sandbox.pay import OPERATIONS
 from sandbox.pushes import Delivery
 
-SIDES = {"wechat": "微信", "planet": "星球"}
+SIDES = {"wechat": "微信", "planet": "星球", "pay": "微信支付"}
 
 
 class PeopleHandler(ConsoleHandler):
@@ -37,15 +38,16 @@ class SwitchesHandler(ConsoleHandler):
 
     def get(self) -> None:
         """What is on, and a form."""
-        operations = sorted({(one.side, one.operation) for one in self.world.journal.entries()})
-        self.show("switches.html", sides=SIDES, incoming=INCOMING, outgoing=OUTGOING, operations=operations)
+        seen = {(one.side, one.operation) for one in self.world.journal.entries()}
+        operations = sorted(seen | {("pay", one) for one in OPERATIONS})
+        self.show("switches.html", sides=SIDES, kinds=KINDS, offered=offered, operations=operations)
 
     def post(self) -> None:
         """On, or (`off`) off."""
         side, kind = self.field("side"), self.field("kind")
         if self.field("off"):
             self.world.faults.clear(side or None, kind or None)
-        elif side in SIDES and kind in INCOMING | OUTGOING:
+        elif side in SIDES and kind in KINDS:
             times = self.number("times")
             how = {"times": int(times) if times else None, "seconds": self.number("seconds")}
             self.world.faults.set(side, kind, operation=self.field("operation") or "*", **how)
@@ -141,6 +143,8 @@ def console_application(desk: Desk) -> Application:
         (r"/favicon\.(?:ico|svg)", AssetHandler),
         (r"/phones/[0-9A-Za-z]+/web/.*", PhoneWebHandler),
     ]
-    routes = [(path, handler, {"desk": desk}) for path, handler in [*pages, *console_phones.routes, *control.routes]]
+    doors = (console_phones, console_pay, control, pay_control)
+    pages += [route for door in doors for route in door.routes]
+    routes = [(path, handler, {"desk": desk}) for path, handler in pages]
     routes += desk.planet.control_routes
     return Application(routes, default_handler_class=StrayHandler, default_handler_args={"desk": desk})

@@ -10,8 +10,9 @@ from markupsafe import Markup, escape
 from tornado.web import HTTPError
 
 from sandbox.console_base import ConsoleHandler
+from sandbox.pay_cashier import CODE, cashier_url
 from sandbox.phone import PLAIN, Phone
-from sandbox.rendering import render
+from sandbox.rendering import render, yuan
 from sandbox.rewriting import is_loopback, to_phone
 from sandbox.wechat_chat import Bubble
 
@@ -60,13 +61,15 @@ class PhoneHandler(ConsoleHandler):
         self.show("phone.html", kinds=KINDS, codes=self.codes(), web=partial(to_phone, name), **values)
 
     def codes(self) -> list[dict[str, str]]:
-        """QR codes that hang somewhere in this world: the account's and the planets' pinned posts."""
+        """QR codes that hang somewhere in this world: the account's, the planets' pinned posts, and unpaid orders'."""
         tickets = self.desk.wechat.account.qr_tickets.values()
         found = [{"words": f"公众号二维码 {one.scene}", "what": one.url} for one in list(tickets)[-8:]]
         for group in self.desk.planet.groups.values():
             if group.pinned_link:
                 found.append({"words": f"置顶帖 {group.title}", "what": group.pinned_link})
-        return found
+        unpaid = [one for one in self.desk.pay.orders.values() if one.state == "NOTPAY" and one.code_url]
+        words = {one.code_url: f"付款码 ¥{yuan(one.amount)} {one.asked['description']}" for one in unpaid[-3:]}
+        return found + [{"words": text, "what": code} for code, text in words.items()]
 
 
 def phone_values(phone: Phone) -> dict[str, Any]:
@@ -115,6 +118,8 @@ class ActHandler(ConsoleHandler):
     async def _scan(self, phone: Phone) -> str | None:
         what = self.field("what")
         ticket = phone.wechat.account.ticket_for_scene(what)
+        if what.startswith(CODE):
+            return cashier_url(self.desk.pay.base_url, what)
         if what.startswith(("http://", "https://")) and not ticket:
             return what
         if what:

@@ -1,6 +1,7 @@
 """The browser inside a phone: fetches pages of this machine with the phone's own jar, and rewrites them."""
 
 import asyncio
+import re
 from urllib.parse import urljoin, urlsplit
 
 from tornado.httpclient import HTTPError as FetchError
@@ -9,10 +10,12 @@ from tornado.web import HTTPError
 
 from sandbox.browser import AUTHORISE, site_of
 from sandbox.console_base import ConsoleHandler
+from sandbox.console_pay import BRIDGE
 from sandbox.phone import Phone
 from sandbox.rewriting import from_phone, is_loopback, rewrite_css, rewrite_html, to_phone
 
 PASSED_ON = ("Accept", "Content-Type", "X-Xsrftoken", "X-Csrftoken", "X-Requested-With", "Idempotency-Key")
+HEAD = re.compile(r"<head\b[^>]*>", re.I)
 KEPT = ("Content-Type", "Cache-Control", "Content-Disposition", "Retry-After", "Last-Modified", "Refresh")
 
 
@@ -80,11 +83,17 @@ class PhoneWebHandler(ConsoleHandler):
             return None
         kind, raw = answer.headers.get("Content-Type", ""), answer.body or b""
         if "text/html" in kind:
-            raw = rewrite_html(name, self.url, raw.decode(errors="replace")).encode()
+            raw = self._as_in_wechat(rewrite_html(name, self.url, raw.decode(errors="replace"))).encode()
         elif "text/css" in kind:
             raw = rewrite_css(name, self.url, raw.decode(errors="replace")).encode()
         self.write(raw)
         return None
+
+    def _as_in_wechat(self, html: str) -> str:
+        """WeChat gives every page its bridge; other browsers have none, and a text without a head is no page."""
+        if self.own_phone.kind != "wechat":
+            return html
+        return HEAD.sub(lambda found: f'{found[0]}<script src="{BRIDGE}"></script>', html, count=1)
 
     async def _preload(self, target: str) -> None:
         """WeChat asks for the OAuth callback twice when the phone's switch says so."""

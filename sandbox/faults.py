@@ -13,22 +13,29 @@ INCOMING = {
     "timeout_after_commit": "办了但不答：事情做了，回答丢了",
     "half": "只答一半：正文在半路断掉",
 }
-OUTGOING = {
-    "doubled": "重复：同一条同时送两遍",
-    "reordered": "乱序：攒几条，倒着送",
+PROOFS = {
     "wrong_signature": "签名错",
     "old_timestamp": "时间戳太旧",
-    "wrong_appid": "密文里的 appid 不对",
-    "bad_padding": "密文填充不对",
-    "lost": "丢了：永远不送",
     "signtest": "探测：签名以 WECHATPAY/SIGNTEST/ 开头",
     "unknown_serial": "签名的密钥没人认识",
+}
+"""What may be wrong with a signature: of what is sent, and at WeChat Pay also of answers."""
+OUTGOING = PROOFS | {
+    "doubled": "重复：同一条同时送两遍",
+    "reordered": "乱序：攒几条，倒着送",
+    "lost": "丢了：永远不送",
+    "wrong_appid": "密文里的 appid 不对",
+    "bad_padding": "密文填充不对",
     "wrong_amount": "金额不对",
     "wrong_cipher": "用别的密钥加密",
 }
-PROOFS = {kind: OUTGOING[kind] for kind in ("signtest", "wrong_signature", "old_timestamp", "unknown_serial")}
-"""What may be wrong with the signature of an answer; only WeChat Pay signs its answers."""
 KINDS = INCOMING | OUTGOING
+ASKED, SENDING, SIGNING = "它被问的时候", "它往外送的时候", "它签名的时候（回答和通知）"
+SENT = {
+    "wechat": ("doubled", "reordered", "wrong_signature", "old_timestamp", "wrong_appid", "bad_padding"),
+    "planet": ("doubled", "reordered", "lost", "wrong_signature", "old_timestamp"),
+    "pay": ("doubled", "reordered", "lost", "wrong_amount", "wrong_cipher"),
+}
 BEFORE = {"down", "slow", "error", "busy", "junk"}
 
 
@@ -51,6 +58,12 @@ class Fault:
         answering = INCOMING | (PROOFS if side == "pay" else {})
         same_way = self.kind in (OUTGOING if outgoing else answering)
         return same_way and self.side == side and fnmatchcase(operation, self.operation)
+
+
+def offered(side: str) -> dict[str, dict[str, str]]:
+    """The kinds that make sense on one side, by when they act, with their words."""
+    groups = {ASKED: INCOMING, SENDING: {kind: OUTGOING[kind] for kind in SENT[side]}}
+    return groups | ({SIGNING: PROOFS} if side == "pay" else {})
 
 
 class Faults:

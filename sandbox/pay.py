@@ -9,6 +9,20 @@ from sandbox.pay_refunds import RefundingCompany
 from sandbox.pay_web import LostHandler
 
 PUMP_SECONDS = 0.2
+CALLS = (
+    "jsapi",
+    "native",
+    "query",
+    "close",
+    "refund",
+    "refund_query",
+    "certificates",
+    "bill",
+    "bill_download",
+    "cashier",
+)
+OPERATIONS = [f"pay.{call}" for call in (*CALLS, "notice", "refund_notice")]
+"""What the switches may name; the last two go out."""
 
 
 class PaySite(RefundingCompany):
