@@ -27,7 +27,7 @@ class Keys:
 @cache
 def throw_away(name: str) -> Keys:
     """The keys of this name; the same ones as long as the process lives."""
-    key, number = generate_private_key(65537, 2048), random_serial_number()
+    key, number = generate_private_key(65537, 2048), random_serial_number() | 1 << 158  # always 40 digits
     owner = Name([NameAttribute(NameOID.ORGANIZATION_NAME, "sandbox"), NameAttribute(NameOID.COMMON_NAME, name)])
     made = CertificateBuilder(owner, owner, key.public_key(), number, FROM, UNTIL).sign(key, SHA256())
     return Keys(

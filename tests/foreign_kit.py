@@ -17,29 +17,30 @@ from wechatpy.exceptions import WeChatClientException, WeChatException
 from sandbox.server import Sandbox
 from sandbox.world import World
 
-SCRIPT = Path(__file__).parent / "foreign" / "wechat.cjs"
-PACKAGES = Path(__file__).parent.parent / "node_modules" / "co-wechat-api"
-WECHAT = {"api.weixin.qq.com", "mp.weixin.qq.com", "open.weixin.qq.com"}
+SCRIPTS = Path(__file__).parent / "foreign"
+PACKAGES = Path(__file__).parent.parent / "node_modules"
+WECHAT = ("api.weixin.qq.com", "mp.weixin.qq.com", "open.weixin.qq.com")
+PAY = "api.mch.weixin.qq.com"
 
 
 class ToSandbox(HTTPAdapter):
     """Takes every https request of a session to the sandbox; one that is not meant for WeChat goes nowhere."""
 
-    def __init__(self, sandbox_url: str) -> None:
+    def __init__(self, box: Sandbox) -> None:
         super().__init__()
-        self._sandbox_url = sandbox_url
+        self._hosts = dict.fromkeys(WECHAT, box.wechat_api_url) | {PAY: box.pay_url}
 
     def send(self, request: requests.PreparedRequest, *args: Any, **how: Any) -> requests.Response:
         asked = urlsplit(request.url)
-        assert asked.hostname in WECHAT, f"{asked.hostname} is not WeChat"
-        request.url = self._sandbox_url + asked._replace(scheme="", netloc="").geturl()
+        assert asked.hostname in self._hosts, f"{asked.hostname} is not WeChat"
+        request.url = self._hosts[asked.hostname] + asked._replace(scheme="", netloc="").geturl()
         return super().send(request, *args, **how)
 
 
 def lead(session: requests.Session, box: Sandbox) -> None:
     """Let a stock client's session find WeChat in the sandbox."""
     session.trust_env = False
-    session.mount("https://", ToSandbox(box.wechat_api_url))
+    session.mount("https://", ToSandbox(box))
 
 
 class Refused(Exception):
@@ -57,14 +58,14 @@ class Npm:
         self._process = process
 
     @classmethod
-    async def start(cls, **told: Any) -> "Npm":
-        """`told`: port, app_id, app_secret, token, aes_key."""
+    async def start(cls, script: str, **told: Any) -> "Npm":
+        """`told`: what the script wants to know of its account, and the port of its WeChat."""
         pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-        command = ["node", "--no-deprecation", str(SCRIPT), json.dumps(told)]
+        command = ["node", "--no-deprecation", str(SCRIPTS / script), json.dumps(told)]
         return cls(await asyncio.create_subprocess_exec(*command, **pipes))
 
     async def call(self, on: str, method: str, *args: Any) -> Any:
-        """`on` is api, oauth or crypto; what the method throws is raised as Refused."""
+        """`on` is one of the script's clients; what the method throws is raised as Refused."""
         self._process.stdin.write(json.dumps({"on": on, "method": method, "args": args}).encode() + b"\n")
         line = await asyncio.wait_for(self._process.stdout.readline(), 20)
         answer = json.loads(line)
@@ -86,6 +87,12 @@ async def wechatpy_refusal(
         await asyncio.to_thread(call, *args)
     assert type(refused.value) is kind and " rid: " in refused.value.errmsg
     return refused.value.errcode
+
+
+def need_npm(package: str) -> None:
+    """Leave the test out where npm has not installed this."""
+    if not shutil.which("node") or not (PACKAGES / package).is_dir():
+        pytest.skip("node or its packages are not installed (npm ci)")
 
 
 @pytest.fixture
@@ -120,15 +127,14 @@ def make_wechatpy(box: Sandbox) -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def start_npm(io_loop: IOLoop) -> Iterator[Callable[..., Awaitable[Npm]]]:
     """`await start_npm(box, app_secret=…)` starts the npm clients of an account; without npm it is left out."""
-    if not shutil.which("node") or not PACKAGES.is_dir():
-        pytest.skip("node or its packages are not installed (npm ci)")
+    need_npm("co-wechat-api")
     running: list[Npm] = []
 
     async def start(box: Sandbox, **changes: Any) -> Npm:
         own = box.account.settings
         told = {"app_id": own.app_id, "app_secret": own.app_secret, "token": own.token, "aes_key": own.aes_keys[0]}
         told["port"] = urlsplit(box.wechat_api_url).port
-        running.append(await Npm.start(**told | changes))
+        running.append(await Npm.start("wechat.cjs", **told | changes))
         return running[-1]
 
     yield start
