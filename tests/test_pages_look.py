@@ -51,7 +51,9 @@ def pages(io_loop):
     statics = [("/static/(.*)", ROOT / "h5" / "static"), ("/weui/(.*)", WEUI.parent)]
     routes = [(pattern, StaticFileHandler, {"path": str(folder)}) for pattern, folder in statics]
     sock, port = bind_unused_port()
-    server = HTTPServer(Application([(r"/([0-9]+)", ShownHandler), (r"/qr\.svg", QrHandler), *routes]))
+    server = HTTPServer(
+        Application([(r"/([0-9]+)", ShownHandler), (r"(?:/orders/[0-9]+)?/qr\.svg", QrHandler), *routes])
+    )
     server.add_sockets([sock])
     yield f"http://127.0.0.1:{port}"
     server.stop()
@@ -62,7 +64,7 @@ def pages(io_loop):
 @pytest.mark.parametrize("styles", ["", "?weui"])
 @pytest.mark.gen_test(timeout=120)
 async def test_every_page_fits_a_phone_and_can_be_tapped(browser, pages, styles):
-    browser.forgive("/scans/0{32}/")  # nobody asked for it, so there is nothing to follow
+    browser.forgive("/(scans|orders)/[0-9]{32}")  # nobody asked for it, so there is nothing to follow
     if styles and not WEUI.is_file():
         pytest.skip("WeUI is not installed")
     page = await browser.phone()
