@@ -95,7 +95,7 @@ class Config(BaseSettings):
     pay_mch_id: str = Field("", description="the merchant id at WeChat Pay; empty = nothing is sold here")
     pay_cert_serial: str = Field("", description="serial number of the merchant's API certificate")
     pay_private_key_file: str = Field("", description="its private key, PEM (apiclient_key.pem)")
-    pay_api_v3_key: str = Field("", description="the APIv3 key, 32 characters", repr=False)
+    pay_apiv3_key: str = Field("", description="the APIv3 key, 32 characters", repr=False)
     pay_public_key_id: str = Field("", description="WeChat Pay's public key id (PUB_KEY_ID_…)")
     pay_public_key_file: str = Field("", description="WeChat Pay's public key, PEM (pub_key.pem)")
     pay_platform_cert_files: Listed = Field(
@@ -180,7 +180,7 @@ class Config(BaseSettings):
             ip_network(entry, strict=False)
         return value
 
-    @field_validator("pay_api_v3_key")
+    @field_validator("pay_apiv3_key")
     @classmethod
     def check_api_v3_key(cls, value: str) -> str:
         """32 characters of ASCII, as the merchant's console wants it."""
@@ -280,7 +280,7 @@ class Config(BaseSettings):
         """The setting that is missing to be paid; empty when all are there."""
         needed = {
             "WXBOT_WECHAT_APP_ID": self.wechat_app_id, "WXBOT_PAY_CERT_SERIAL": self.pay_cert_serial,
-            "WXBOT_PAY_PRIVATE_KEY_FILE": self.pay_private_key_file, "WXBOT_PAY_API_V3_KEY": self.pay_api_v3_key,
+            "WXBOT_PAY_PRIVATE_KEY_FILE": self.pay_private_key_file, "WXBOT_PAY_APIV3_KEY": self.pay_apiv3_key,
             "WXBOT_PAY_PUBLIC_KEY_FILE (or WXBOT_PAY_PLATFORM_CERT_FILES)":
                 self.pay_public_key_file or self.pay_platform_cert_files,
         }  # fmt: skip

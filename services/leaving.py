@@ -3,6 +3,7 @@
 from models.delivery import ChatNotice, ChatQuestion
 from models.errors import StateInvalid
 from models.links import Link, LinkAttempt, RefundWaiver
+from models.orders import BY_LEARNER, Order, Payment, Refund
 from models.people import ERASED, Identity, Person, Session, SignInState
 from models.purchases import Purchase
 from models.scans import Scan
@@ -33,9 +34,17 @@ def erase(env: Env, *, openid: str) -> None:
     Scan.delete().where((Scan.scanned_by == person) | (Scan.pc_person == person)).execute()
     Purchase.update(phone=None, email=None).where(Purchase.person == person).execute()
     erase_links(env, person)
+    erase_orders(person)
     gone = {"uid": f"{ERASED}:{identity.id}", "nickname": None, "unfollowed_at": env.now}
     Identity.update(**gone).where(Identity.id == identity.id).execute()
     Person.update(erased_at=env.now).where(Person.id == person.id).execute()
+
+
+def erase_orders(person: Person) -> None:
+    """Orders stay; his own words and the openid that paid go. Money of his that still comes waits for a person."""
+    his = Order.select(Order.id).where(Order.person == person)
+    Payment.update(openid=person.pseudonym).where(Payment.order.in_(his), Payment.openid.is_null(False)).execute()
+    Refund.update(reason="").where(Refund.order.in_(his), Refund.cause == BY_LEARNER).execute()
 
 
 def erase_links(env: Env, person: Person) -> None:

@@ -53,6 +53,7 @@ class OrderView:
     lecturer: str
     state: str
     price_fen: int
+    left_fen: int
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None
@@ -104,13 +105,20 @@ def shown(env: Env, order: Order) -> OrderView:
     is_under_way = any(one.is_open and not one.is_late for one in found)
     return OrderView(
         no=order.no, tail=order.tail, course_slug=order.course.slug, title=order.title, lecturer=order.lecturer.name,
-        state=order.state, price_fen=order.price_fen, created_at=order.created_at, expires_at=order.expires_at,
+        state=order.state, price_fen=order.price_fen, left_fen=left_fen(order),
+        created_at=order.created_at, expires_at=order.expires_at,
         paid_at=order.paid_at, closed_at=order.closed_at, is_payable=order.is_payable(now=env.now),
         is_held=Payment.select().where(Payment.order == order, Payment.state == HELD).exists(),
         is_resting=bool(grant and grant.suspended_at and not grant.revoked_at),
         payments={one.trade_type: one for one in orders.open_payments(order)},
         refund_until=end if may_ask and not is_under_way else None, window_end=end, waiver=waiver, refunds=found,
     )  # fmt: skip
+
+
+def left_fen(order: Order) -> int:
+    """What has not gone back of what was paid."""
+    paid = order.payments.where(Payment.state == PAID).first()
+    return paid.arrived_fen - paid.refunded_fen if paid else 0
 
 
 def refund_view(row: Refund) -> RefundView:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from clients.pay import OrderPaid
 
 from clients.errors import RemoteDown, RemoteError, RemoteRefused
+from clients.pay import OrderPaid
 from models.errors import RemoteAway
 from models.order_errors import NotForSale, OrderOver
 from models.orders import JSAPI, OPEN, Order, Payment

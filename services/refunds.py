@@ -87,7 +87,7 @@ def put(
     )  # fmt: skip
     if not is_only:
         raise RefundOpen
-    audit.record(at=env.now, who=who, action="refund asked", subject=f"refund:{no}", new=order.no, reason=reason[:255])
+    audit.record(at=env.now, who=who, action="refund asked", subject=f"refund:{no}", new=order.no)
     return Refund.get(no=no)
 
 
@@ -164,14 +164,24 @@ def send_back(env: Env, payment: Payment, *, who: str = BY_RULE) -> None:
     notices.tell(env, person_id=payment.order.person_id, text=text)
 
 
+def check_may_refund(env: Env, refund: Refund) -> None:
+    """Raise unless a failed refund may be tried again now: paid, no other open, and still not waived meanwhile."""
+    order = refund.order
+    if order.state != PAID:
+        raise NotRefundable
+    if Refund.get_or_none(active_order=order.id):
+        raise RefundOpen
+    if refund.grant_id and suspend(env, order):
+        Refund.update(rights=SUSPENDED).where(Refund.id == refund.id).execute()
+    check_waiver(order, refund.override)
+
+
 def retry(env: Env, *, no: str, reason: str, who: str = "command") -> None:
     """Ask WeChat once more for a refund that has failed, under a new number; raises as `put` does."""
     refund = Refund.find(no=no)
     is_late = refund.cause == LATE_MONEY
-    if not is_late and refund.order.state != PAID:
-        raise NotRefundable
-    if refund.grant_id and suspend(env, refund.order):
-        Refund.update(rights=SUSPENDED).where(Refund.id == refund.id).execute()
+    if not is_late:
+        check_may_refund(env, refund)
     if not set_aside(refund.payment, refund.amount_fen):
         raise NotRefundable
     place = {"active_order": None if is_late else refund.order_id}

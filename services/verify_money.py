@@ -14,6 +14,7 @@ from models.orders import (
     ASKED,
     CLOSING,
     DONE,
+    FAILED,
     LATE_MONEY,
     OPEN,
     PAID,
@@ -119,7 +120,7 @@ def rests_for_a_reason(env: Env) -> Iterable[str]:
 @invariant("I8", "what was waived is refunded only with a recorded override")
 def waived_orders(env: Env) -> Iterable[str]:
     rows = Refund.select(Refund.id).join(Order).join(Grant, on=its_grant()).join(RefundWaiver)
-    plain = (Refund.override.is_null(), Refund.cause != LATE_MONEY, Refund.state != REFUSED)
+    plain = (Refund.override.is_null(), Refund.cause != LATE_MONEY, Refund.state.not_in([REFUSED, FAILED]))
     for row in rows.where(*plain, RefundWaiver.effective_at <= Refund.asked_at).distinct():
         yield f"refund {row.id}"
 

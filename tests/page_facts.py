@@ -251,7 +251,7 @@ def order(n: dict[str, str], state: str, **changes: Any) -> OrderView:
     ready = Payment(id=1, prepay_id="wx1", trade_type="JSAPI")
     view = OrderView(
         no="20261122" + "0" * 24, tail="…0719", course_slug="infosec", title=n["course"], lecturer=n["lecturer"],
-        state=state, price_fen=19900, created_at=NOW, expires_at=NOW + timedelta(minutes=30),
+        state=state, price_fen=19900, left_fen=19900, created_at=NOW, expires_at=NOW + timedelta(minutes=30),
         paid_at=NOW if is_paid else None, closed_at=NOW if state == "closed" else None, is_payable=state == "unpaid",
         is_held=False, is_resting=False, payments={"JSAPI": ready} if state == "unpaid" else {},
         refund_until=NOW + timedelta(days=7) if state == "paid" else None, waiver=None, refunds=(),

@@ -6,10 +6,11 @@ from models.access import Grant
 from models.links import LinkAttempt, Membership, RefundWaiver
 from models.people import Identity, Person
 from models.purchases import Purchase
-from services import notices, purchases
+from services import notices, purchases, refunds
 from services.env import Env
+from tests.buy_kit import comes, opens
 from tests.chat_kit import active_links, everything, last_push, one, said, signed_in_follower
-from tests.site import COURSE
+from tests.site import COURSE, OTHER_COURSE
 
 gen = pytest.mark.gen_test(timeout=30)
 PHONE, EMAIL, NICKNAME = "13800138000", "anna@mail.example", "小安安"
@@ -27,6 +28,9 @@ async def known_by_everything(site, name: str = "anna") -> list[str]:
     await site.ctx.transact(lambda _: Identity.update(nickname=NICKNAME).where(mine).execute())
     person_id = await site.person_id(name)
     await site.ctx.transact(notices.tell, person_id=person_id, text=f"{NICKNAME}，您好")
+    payment = await opens(site, name, course=OTHER_COURSE)
+    await comes(site, payment)
+    await site.ctx.transact(refunds.ask, person_id=person_id, no=payment.order.no, reason=f"{EMAIL} 不想要了")
     return [site.phone(name).openid, PHONE, EMAIL, NICKNAME, f"{name}@星球", "MicroMessenger"]
 
 
@@ -55,9 +59,9 @@ async def test_who_takes_back_his_nickname_loses_only_that(site):
 @gen
 async def test_who_leaves_wechat_is_named_nowhere_any_more(site):
     names = await known_by_everything(site)
-    assert {"identity", "purchase", "link", "refund_waiver", "link_attempt", "inbox_item", "chat_notice"} <= {
-        table for tables in (await tables_with(site, names)).values() for table in tables
-    }, "the search finds what is there"
+    held = {"identity", "purchase", "link", "refund_waiver", "link_attempt", "inbox_item", "chat_notice", "payment"}
+    found = {table for tables in (await tables_with(site, names)).values() for table in tables}
+    assert held | {"refund"} <= found, "the search finds what is there"
     sent = await site.box.wechat.revoke(site.phone().person, cancel=True)
     assert sent.answered
     assert await tables_with(site, names) == {}

@@ -189,6 +189,18 @@ async def test_a_failed_refund_is_tried_again_under_a_new_number_and_old_news_of
 
 
 @gen
+async def test_what_was_waived_after_a_refund_failed_is_not_refunded_by_trying_again(site):
+    order = await buys(site)
+    number = await ask(site, order.no)
+    await answers(site, "CLOSED")
+    await site.links()
+    await refused(site, site.ctx.transact(refunds.retry, no=number, reason="again"), Waived)
+    await by_operator(site, order.no, fen=100, override="agreed")
+    await refused(site, site.ctx.transact(refunds.retry, no=number, reason="again"), RefundOpen)
+    assert await site.broken() == []
+
+
+@gen
 async def test_what_cannot_go_back_to_its_account_rests_until_it_is_settled(site):
     no = await paid(site)
     await ask(site, no)

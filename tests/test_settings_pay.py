@@ -27,7 +27,7 @@ def merchant(files: dict[str, str], **changes: str) -> dict[str, str]:
     """All that a merchant needs."""
     whole = {
         "pay_mch_id": "1900009999", "pay_cert_serial": "0A" * 20, "pay_private_key_file": files["private"],
-        "pay_api_v3_key": KEY, "pay_public_key_id": "PUB_KEY_ID_1", "pay_public_key_file": files["public"],
+        "pay_apiv3_key": KEY, "pay_public_key_id": "PUB_KEY_ID_1", "pay_public_key_file": files["public"],
     }  # fmt: skip
     return WECHAT | whole | changes
 
@@ -43,7 +43,7 @@ def test_a_merchant_with_a_public_key_or_with_certificates_is_taken(files):
     [
         ("pay_cert_serial", "WXBOT_PAY_CERT_SERIAL"),
         ("pay_private_key_file", "WXBOT_PAY_PRIVATE_KEY_FILE"),
-        ("pay_api_v3_key", "WXBOT_PAY_API_V3_KEY"),
+        ("pay_apiv3_key", "WXBOT_PAY_APIV3_KEY"),
         ("pay_public_key_file", "WXBOT_PAY_PUBLIC_KEY_FILE"),
         ("pay_public_key_id", "WXBOT_PAY_PUBLIC_KEY_ID"),
     ],
@@ -59,8 +59,8 @@ def test_a_merchant_needs_an_account(files):
 
 @pytest.mark.parametrize("key", ["k" * 31, "k" * 33, "钥" * 32])
 def test_a_key_that_cannot_be_stops_the_start(files, key):
-    told = refusal(**merchant(files, pay_api_v3_key=key))
-    assert told.startswith("WXBOT_PAY_API_V3_KEY") and key not in told
+    told = refusal(**merchant(files, pay_apiv3_key=key))
+    assert told.startswith("WXBOT_PAY_APIV3_KEY") and key not in told
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def merchant_of(box: Sandbox, folder: Path) -> dict[str, str]:
         "pay_mch_id": pay.mch_id,
         "pay_cert_serial": pay.merchant_serial,
         "pay_private_key_file": str(folder / "apiclient_key.pem"),
-        "pay_api_v3_key": pay.api_v3_key,
+        "pay_apiv3_key": pay.api_v3_key,
         "pay_public_key_id": pay.public_key_id,
         "pay_public_key_file": str(folder / "pub_key.pem"),
         "pay_api_url": box.pay_url,

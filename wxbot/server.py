@@ -92,7 +92,7 @@ def pay_of(
     certificates = [Path(name).read_bytes() for name in config.pay_platform_cert_files]
     return pay_client.WeChatPay(
         app_id=config.wechat_app_id, mch_id=config.pay_mch_id, serial=config.pay_cert_serial,
-        private_key=Path(config.pay_private_key_file).read_bytes(), api_v3_key=config.pay_api_v3_key,
+        private_key=Path(config.pay_private_key_file).read_bytes(), api_v3_key=config.pay_apiv3_key,
         platform_keys=PlatformKeys.of(config.pay_public_key_id, public_key, certificates), api=api, bills=bills,
         notify_url=f"{config.base_url}/wechatpay/notify",
         refund_notify_url=f"{config.base_url}/wechatpay/refund-notify",
