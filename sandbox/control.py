@@ -53,7 +53,8 @@ class IndexHandler(ControlHandler):
 
     def get(self) -> None:
         """Addresses and calls."""
-        calls = [pattern for pattern, _ in routes]
+        paths = [rule.matcher.regex.pattern.rstrip("$") for rule in self.application.wildcard_router.rules]
+        calls = [path for path in paths if path.startswith("/control")]
         self.finish({"addresses": self.desk.addresses, "calls": calls})
 
 

@@ -95,9 +95,8 @@ class PayCompany:
         """The person pays, whoever he is; another amount than ordered, to play what must never happen."""
         order = self.find(out_trade_no)
         if order.paid_at is not None or order.state == "CLOSED":
-            raise PayNo(
-                400, "ORDERPAID" if order.paid_at is not None else "ORDER_CLOSED", order.why_unpayable(self.now)
-            )
+            code = "ORDER_CLOSED" if order.state == "CLOSED" else "ORDERPAID"
+            raise PayNo(400, code, order.why_unpayable(self.now))
         order.paid_fen = order.amount if amount_fen is None else amount_fen
         order.fee_fen = self.fee_of(order.paid_fen)
         order.state, order.paid_at = "SUCCESS", self.now
@@ -148,9 +147,8 @@ class PayCompany:
             raise PayNo(400, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配")
         openid = asked.get("payer", {}).get("openid")
         if openid is not None and not self.account.person(openid):
-            raise PayNo(
-                400, "PARAM_ERROR", "无效的openid", {"location": "body", "field": "/payer/openid", "value": openid}
-            )
+            where = {"location": "body", "field": "/payer/openid", "value": openid}
+            raise PayNo(400, "PARAM_ERROR", "无效的openid", where)
 
     def _check_again(self, order: PayOrder, trade_type: str, asked: dict[str, Any]) -> None:
         if order.paid_at is not None:

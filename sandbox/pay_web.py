@@ -45,11 +45,12 @@ class PayHandler(BaseSandboxHandler):
         """Name the operation of this method, let the switches act, then see whether it exists and who is calling."""
         self.operation = self.operations.get(self.request.method or "", self.operation)
         await super().prepare()
+        if self._finished:
+            return
         method = (self.request.method or "").lower()
         if getattr(type(self), method, None) is getattr(RequestHandler, method, None):
             raise HTTPError(405)
-        if not self._finished:
-            self.check_caller()
+        self.check_caller()
 
     def check_caller(self) -> None:
         """Refuse a call that the merchant has not signed."""

@@ -165,7 +165,9 @@ async def test_acceptance_runs_read_the_keys_and_change_settings(shop: Shop) -> 
         7,
     )
     assert shop.own.is_delivering is True
-    assert (await post(shop, "/control"))[1]["addresses"]["pay"] == shop.box.pay_url
+    index = (await post(shop, "/control"))[1]
+    assert index["addresses"]["pay"] == shop.box.pay_url
+    assert {"/control/clock", "/control/pay/orders", "/control/planet/groups"} <= set(index["calls"])
 
 
 @pytest.mark.parametrize(
