@@ -128,7 +128,7 @@ def test_a_page_gets_six_fields_all_of_them_text() -> None:
 async def test_a_long_title_is_cut_to_what_wechat_takes() -> None:
     async with paying(lambda _: good("native")) as (pay, remote):
         await native(pay, description="课" * 200)
-    assert remote.seen[0].json["description"] == "课" * 127
+    assert remote.seen[0].json["description"] == "课" * 42
 
 
 @pytest.mark.gen_test
