@@ -148,6 +148,11 @@ class OrderLine:
     created_at: datetime
     is_resting: bool
 
+    @property
+    def shown_state(self) -> str:
+        """How it stands; `resting` while its refund is looked at."""
+        return "resting" if self.is_resting else self.state
+
 
 def lines(env: Env, *, person_id: int) -> list[OrderLine]:
     """His orders, the latest first."""

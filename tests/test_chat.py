@@ -43,6 +43,7 @@ async def test_each_word_is_heard_however_it_is_written(site):
     words = {
         "您的课程：": "课程 我的课程 ［课程］ 课程列表 COURSE 课\u200b程 课程呢 请问我的课程在哪里？ 查看课程 課程",
         "您的课程和星球：": "星球 我的星球 知识星球！ “星球” 我要进星球 星球怎么进? 星球在哪里 PLANET",
+        "您在这里还没有订单": "订单 我的订单 订单列表！ 我要退款 怎么付款 申请退款 ORDER 訂單",
         "您现在没有关联星球账号": "解绑 解绑。 我要解绑 怎么解绑？ 解除关联 取消绑定 解绑吧 UNLINK 解綁 确认解绑",
     }
     for head, texts in words.items():

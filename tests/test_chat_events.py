@@ -20,7 +20,13 @@ async def test_every_key_of_the_menu_is_heard(site):
     buttons += [sub for button in buttons for sub in button.get("sub_button", [])]
     keys = {button["key"] for button in buttons if button.get("type") == "click"}
     assert keys == set(replies.MENU)
-    heads = {"COURSES": "您的课程：", "PLANETS": "您的课程和星球：", "HELP": ASKS_FOR_HELP, "UNLINK": "您现在没有关联"}
+    heads = {
+        "COURSES": "您的课程：",
+        "PLANETS": "您的课程和星球：",
+        "ORDERS": "您在这里还没有订单",
+        "HELP": ASKS_FOR_HELP,
+        "UNLINK": "您现在没有关联",
+    }
     for key in keys | {"OLD_KEY", ""}:
         (answer,) = await anna.menu_click(key)
         assert answer.startswith(heads.get(key, ASKS_FOR_HELP)), key

@@ -8,6 +8,7 @@ def menu(base_url: str) -> dict[str, Any]:
     mine = [
         {"type": "view", "name": "我的主页", "url": f"{base_url}/me"},
         {"type": "click", "name": "我的课程", "key": "COURSES"},
+        {"type": "click", "name": "我的订单", "key": "ORDERS"},
         {"type": "click", "name": "解除关联", "key": "UNLINK"},
         {"type": "click", "name": "帮助", "key": "HELP"},
     ]

@@ -9,15 +9,21 @@ from peewee import PeeweeException
 
 from models.errors import BusinessError, TooBusy
 from models.people import Identity
-from services import access, inbox, leaving, notices, people, scans
+from services import access, inbox, leaving, notices, order_views, people, scans
 from services.context import Context
 from services.env import Env
 from wxbot import unlinking, words
 from wxbot.callback import Busy, Said
 
 LATE = "late"
-MENU = {"COURSES": words.COURSES, "PLANETS": words.PLANETS, "HELP": words.HELP, "UNLINK": words.UNLINK}
-LISTS = {words.COURSES, words.PLANETS}
+MENU = {
+    "COURSES": words.COURSES,
+    "PLANETS": words.PLANETS,
+    "ORDERS": words.ORDERS,
+    "HELP": words.HELP,
+    "UNLINK": words.UNLINK,
+}
+LISTS = {words.COURSES, words.PLANETS, words.ORDERS}
 Act = Callable[[Env], str]
 log = structlog.get_logger()
 
@@ -142,8 +148,10 @@ class Conversation:
         return unlinking.choose(env, openid, number) or self.plain[words.UNKNOWN]
 
     def listing(self, env: Env, *, openid: str, topic: str) -> str:
-        """His courses, or his courses with the state of their planets."""
+        """His courses, his courses with the state of their planets, or his orders."""
         identity = Identity.of_openid(openid)
+        if topic == words.ORDERS:
+            return self.orders_of(order_views.lines(env, person_id=identity.person_id) if identity else [])
         mine = access.courses_of(env, person_id=identity.person_id) if identity else []
         if not mine:
             return words.no_courses(self.base_url)
@@ -151,6 +159,11 @@ class Conversation:
             lines = [words.one_course(self.base_url, c.slug, c.title) for c in mine]
             return words.listed("您的课程：", lines, self.base_url)
         return self.planets_of(mine)
+
+    def orders_of(self, mine: list[order_views.OrderLine]) -> str:
+        """Each order with its state and where to go."""
+        lines = [words.one_order(self.base_url, one.no, one.title, one.shown_state) for one in mine]
+        return words.listed("您的订单：", lines, self.base_url, unit="笔") if mine else words.no_orders(self.base_url)
 
     def planets_of(self, mine: list[access.CourseState], room: int = words.REPLY_BYTES) -> str:
         """Each course with the state of its planet and where to go, in so many bytes."""

@@ -6,13 +6,14 @@ from datetime import datetime
 
 from models.base import shanghai_words
 
-HELP, COURSES, PLANETS, UNLINK, CONFIRM_UNLINK, NUMBER, UNKNOWN, ONLY_WORDS = (
-    "help", "courses", "planets", "unlink", "confirm_unlink", "number", "unknown", "only_words",
+HELP, COURSES, PLANETS, ORDERS, UNLINK, CONFIRM_UNLINK, NUMBER, UNKNOWN, ONLY_WORDS = (
+    "help", "courses", "planets", "orders", "unlink", "confirm_unlink", "number", "unknown", "only_words",
 )  # fmt: skip
 VARIANTS = {
     HELP: "帮助 帮忙 幫助 用 使用 使用说明 说明 help 客服 人工 人工客服 菜单 你好 您好 在 有人 hi hello",
     COURSES: "课程 课 課程 我的课程 我的课 全部课程 课程列表 上课 听课 course courses",
     PLANETS: "星球 我的星球 知识星球 进星球 进入星球 加入星球 关联 绑定 绑定星球 关联星球 planet",
+    ORDERS: "订单 訂單 我的订单 订单列表 我的购买 购买记录 付款 支付 退款 退钱 申请退款 order orders refund",
     UNLINK: "解绑 解綁 解除 解除关联 解除绑定 取消关联 取消绑定 解绑星球 解除星球 unlink unbind",
     CONFIRM_UNLINK: "确认解绑 确定解绑 确认解除 確認解綁",
 }
@@ -35,6 +36,12 @@ STATE_WORDS = {
     "paid_there": "您是星球的付费会员",
     "over": "一年答疑期已于 {until} 结束",
 }
+
+
+ORDER_WORDS = {
+    "unpaid": "待付款", "closing": "正在关闭", "closed": "已关闭", "paid": "已支付", "refunded": "已退款",
+    "resting": "退款处理中",
+}  # fmt: skip
 
 
 def plain(content: str) -> str:
@@ -102,6 +109,7 @@ def help_text(base_url: str) -> str:
         "您可以直接回复：\n"
         "「课程」看您的课程\n"
         "「星球」看课程对应的星球，一键进入\n"
+        "「订单」看在这里买的课程，付款或退款\n"
         "「解绑」解除星球账号的关联\n"
         f"也可以打开{link_to(f'{base_url}/me', '我的主页')}，查看权益和关联。"
     )
@@ -149,10 +157,24 @@ def one_planet(base_url: str, slug: str, title: str, state: str, until: datetime
     return f"· {title}：{words}。{where}"
 
 
-def listed(head: str, lines: list[str], base_url: str, *, room: int = REPLY_BYTES) -> str:
+def no_orders(base_url: str) -> str:
+    """To somebody who has ordered nothing here."""
+    return (
+        f"您在这里还没有订单。看看{link_to(f'{base_url}/', '全部课程')}；"
+        f"在别的平台买的课程，在{link_to(f'{base_url}/me/access', '我的权益')}里。"
+    )
+
+
+def one_order(base_url: str, no: str, title: str, state: str) -> str:
+    """A line of the list of orders: the course, how it stands, and where to go."""
+    where = link_to(f"{base_url}/orders/{no}", "去付款" if state == "unpaid" else "查看")
+    return f"· {title}：{ORDER_WORDS[state]}。{where}"
+
+
+def listed(head: str, lines: list[str], base_url: str, *, room: int = REPLY_BYTES, unit: str = "门") -> str:
     """A list that fits into so many bytes, with the page that shows the rest."""
     for shown in range(min(len(lines), SHOWN_AT_MOST), 0, -1):
-        more = f"共 {len(lines)} 门，其余请看{link_to(f'{base_url}/me', '我的主页')}。"
+        more = f"共 {len(lines)} {unit}，其余请看{link_to(f'{base_url}/me', '我的主页')}。"
         text = "\n".join([head, *lines[:shown], *([more] if shown < len(lines) else [])])
         if len(text.encode()) <= room:
             return text
