@@ -16,16 +16,12 @@ CLICK = re.compile(r"[0-9a-f]{32}")
 MOST_REASON = 200
 
 
-class PaidHere(BaseHandler):
-    """What pages about paying share."""
-
-    @property
-    def trade_type(self) -> str:
-        """WeChat's own browser pays by itself; anywhere else a phone scans a QR."""
-        return JSAPI if self.in_wechat else NATIVE
+def trade_type(handler: BaseHandler) -> str:
+    """WeChat's own browser pays by itself; anywhere else a phone scans a QR."""
+    return JSAPI if handler.in_wechat else NATIVE
 
 
-class BuyHandler(PaidHere):
+class BuyHandler(BaseHandler):
     """Check-out: GET shows what would be ordered and changes nothing, POST orders it."""
 
     acts = "buy"
@@ -46,18 +42,22 @@ class BuyHandler(PaidHere):
             raise WrongInput(what="click")
         if not FEN.fullmatch(seen):
             raise WrongInput(what="price_fen")
-        asked = {"course_slug": slug, "click": click, "seen_fen": int(seen), "trade_type": self.trade_type}
+        asked = {"course_slug": slug, "click": click, "seen_fen": int(seen), "trade_type": trade_type(self)}
         self.see(f"/orders/{await paying.order(self.ctx, person_id=self.person.id, **asked)}")
 
 
-class OrderHandler(PaidHere):
-    """One order: how it stands, and what can be done with it; as JSON only a mark that changes with the page."""
-
-    looks = "outcome"
+class OfOrder(BaseHandler):
+    """What is done on an order's page leads back to it."""
 
     @property
     def target(self) -> str:
         return f"order:{self.path_args[0]}"
+
+
+class OrderHandler(OfOrder):
+    """One order: how it stands, and what can be done with it; as JSON only a mark that changes with the page."""
+
+    looks = "outcome"
 
     @signed_in
     async def get(self, no: str) -> None:
@@ -80,29 +80,21 @@ class OrderHandler(PaidHere):
         return order.state in {"unpaid", "closing"} or any(one.is_open for one in order.refunds)
 
 
-class PayHandler(PaidHere):
+class PayHandler(OfOrder):
     """A tap on 支付: WeChat is made ready for it."""
 
     acts = "buy"
 
-    @property
-    def target(self) -> str:
-        return f"order:{self.path_args[0]}"
-
     @signed_in
     async def post(self, no: str) -> None:
-        await paying.start(self.ctx, person_id=self.person.id, no=no, trade_type=self.trade_type)
+        await paying.start(self.ctx, person_id=self.person.id, no=no, trade_type=trade_type(self))
         self.see(f"/orders/{no}")
 
 
-class CheckHandler(PaidHere):
+class CheckHandler(OfOrder):
     """我已支付: WeChat is asked."""
 
     acts = "buy"
-
-    @property
-    def target(self) -> str:
-        return f"order:{self.path_args[0]}"
 
     @signed_in
     async def post(self, no: str) -> None:
@@ -110,12 +102,8 @@ class CheckHandler(PaidHere):
         self.see(f"/orders/{no}")
 
 
-class CancelHandler(BaseHandler):
+class CancelHandler(OfOrder):
     """取消订单."""
-
-    @property
-    def target(self) -> str:
-        return f"order:{self.path_args[0]}"
 
     @signed_in
     async def post(self, no: str) -> None:
@@ -141,7 +129,7 @@ class RefundHandler(BaseHandler):
         self.see(f"/orders/{no}")
 
 
-class OrderQrHandler(BaseHandler):
+class OrderQrHandler(OfOrder):
     """The QR by which a phone pays an order, for its buyer's own page."""
 
     looks = "picture"

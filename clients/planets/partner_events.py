@@ -3,14 +3,14 @@
 import base64
 import binascii
 import hmac
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
+from clients import strict_json
 from clients.planets import EventForged, EventMalformed, PlanetNews
 from clients.planets.partner_wire import Fen, Id, Moment, Version
 
@@ -103,24 +103,13 @@ class EventWire(BaseModel):
 def read(body: bytes) -> PlanetNews | None:
     """What happened; None for a kind that is new to us. EventMalformed for anything that is not of the contract."""
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_each_once, parse_constant=_no_number)
+        found = strict_json.loads(body)
         kind = found["type"]
         if not isinstance(kind, str) or not 1 <= len(kind) <= 64:
             raise EventMalformed
         if kind not in KINDS:
             return None
         event = EventWire.model_validate(found)
-    except (ValueError, LookupError, TypeError, RecursionError, ValidationError):
+    except (ValueError, LookupError, TypeError, ValidationError):
         raise EventMalformed from None
     return PlanetNews(kind=kind.removeprefix("membership."), told_at=event.timestamp, **event.data.model_dump())
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
-def _no_number(_text: str) -> None:
-    raise ValueError("no number of JSON")
