@@ -189,6 +189,24 @@ async def test_a_failed_refund_is_tried_again_under_a_new_number_and_old_news_of
 
 
 @gen
+async def test_a_refund_that_wechat_refuses_leaves_the_course_and_is_seen(site):
+    order = await buys(site)
+    site.clock.forward(days=366)  # WeChat gives nothing back after a year
+    number = await by_operator(site, order.no)
+    assert (await states(site))["rights"] == ["rests"]
+    await site.delivers()
+    assert (await states(site))["refunds"] == ["failed"] and (await states(site))["rights"] == ["lives"]
+    (refund,) = await rows(site, Refund)
+    assert refund.decision and refund.rights == "given_back" and await entries(site) == ["sale"]
+    site.clock.moment = START
+    await site.ctx.transact(refunds.retry, no=number, reason="asked WeChat")
+    await site.delivers()
+    site.box.pay.settle_refunds()
+    await hears(site)
+    assert await states(site) == WHOLE and await site.broken() == []
+
+
+@gen
 async def test_what_was_waived_after_a_refund_failed_is_not_refunded_by_trying_again(site):
     order = await buys(site)
     number = await ask(site, order.no)
