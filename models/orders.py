@@ -1,6 +1,7 @@
 """What is bought here: orders, the payments made for them at WeChat, refunds; and the moves that each may make (B1)."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Self
 
 from peewee import BigIntegerField, CharField, Check, ForeignKeyField, IntegerField
@@ -9,6 +10,7 @@ from models.access import Grant
 from models.base import DigestField, Row, UtcField
 from models.catalogue import Course, Lecturer
 from models.people import Person
+from models.prepared import Prepared, given
 
 UNPAID, CLOSING, CLOSED, PAID, REFUNDED = "unpaid", "closing", "closed", "paid", "refunded"
 OPEN, SURPLUS, HELD = "open", "surplus", "held"
@@ -45,11 +47,17 @@ class Moving(Row):
 
     moves: Moves
 
-    def move(self, state: str, *conditions: Any, **values: Any) -> bool:
+    def move(self, state: str, *, only_from: tuple[str, ...] = (), **values: Any) -> bool:
         """Go on to `state`; True for the one who did it, False where the row is not in a state that leads there."""
-        cls = type(self)
-        before = [one for one, then in cls.moves.items() if state in then]
-        return cls.change_if(cls.id == self.id, cls.state.in_(before), *conditions, state=state, **values)
+        return moving(type(self), state, only_from, tuple(values)).is_one(id=self.id, **values)
+
+
+@cache
+def moving(kind: type[Moving], state: str, only_from: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
+    """The statement of a move, made once for the columns that change with it."""
+    before = [one for one, then in kind.moves.items() if state in then and one in (only_from or kind.moves)]
+    changes = {"state": state} | {name: given(name) for name in names}
+    return Prepared(lambda: kind.update(changes).where(kind.id == given("id"), kind.state.in_(before)))
 
 
 class Order(Moving):
@@ -122,6 +130,10 @@ class Payment(Moving):
     class Meta:
         indexes = ((("order", "active_type"), True),)
 
+    def arrive(self, state: str, **came: Any) -> bool:
+        """Its money has come, and goes this way; True for the one who brought it first."""
+        return ARRIVAL.is_one(id=self.id, state=state, **came)
+
     def reserve(self, fen: int) -> bool:
         """Set so much of it aside for a refund; False when no more than that is left."""
         enough = Payment.refunded_fen + fen <= Payment.arrived_fen
@@ -130,6 +142,14 @@ class Payment(Moving):
     def let_go(self, fen: int) -> None:
         """The refund came to nothing."""
         Payment.update(refunded_fen=Payment.refunded_fen - fen).where(Payment.id == self.id).execute()
+
+
+CAME = ("transaction_id", "arrived_fen", "arrived_at", "paid_at")
+ARRIVAL = Prepared(
+    lambda: Payment.update(
+        state=given("state"), active_type=None, look_at=None, **{name: given(name) for name in CAME}
+    ).where(Payment.id == given("id"), Payment.transaction_id.is_null(), Payment.state.in_([OPEN, CLOSED]))
+)
 
 
 class Refund(Moving):

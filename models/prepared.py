@@ -6,10 +6,11 @@ Building a statement costs peewee several times what the database needs to answe
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from peewee import BooleanField, DateField, DateTimeField, Insert, Select, Value
+from peewee import BooleanField, DateField, DateTimeField, Insert, PostgresqlDatabase, Select, Update, Value
 
 from models.base import Row, database
 
@@ -70,7 +71,7 @@ class Made:
 class Prepared:
     """A statement whose values come later: `Prepared(lambda: Row.select().where(Row.id == given("id")))`."""
 
-    def __init__(self, build: Callable[[], Select | Insert]) -> None:
+    def __init__(self, build: Callable[[], Select | Insert | Update]) -> None:
         self.build = build
         self.made: dict[type, Made] = {}
 
@@ -83,18 +84,64 @@ class Prepared:
             self.made[kind] = Made(sql, tuple(params), parts)
         return self.made[kind]
 
-    def rows(self, **values: Any) -> list[tuple[Any, ...]]:
+    def rows(self, /, **values: Any) -> list[tuple[Any, ...]]:
         """All answers: a row for each kind that is selected, in that order."""
         made = self._here()
         return [tuple(part.fill(answer) for part in made.parts) for answer in made.run(values).fetchall()]
 
-    def first(self, **values: Any) -> tuple[Any, ...] | None:
+    def first(self, /, **values: Any) -> tuple[Any, ...] | None:
         """The first answer."""
         return next(iter(self.rows(**values)), None)
 
-    def run(self, **values: Any) -> None:
+    def run(self, /, **values: Any) -> None:
         """Do it, where there is no answer."""
         self._here().run(values)
+
+    def is_one(self, /, **values: Any) -> bool:
+        """Do it; True when it touched one row: of several who want to, one hears that."""
+        return self._here().run(values).rowcount == 1
+
+    def new_id(self, /, **values: Any) -> int:
+        """Insert; the id of the new row."""
+        cursor = self._here().run(values)
+        return cursor.fetchone()[0] if isinstance(database.obj, PostgresqlDatabase) else cursor.lastrowid
+
+
+@cache
+def insertion(kind: type[Row], names: tuple[str, ...], is_once: bool) -> Prepared:
+    """The statement that inserts such columns of a row."""
+
+    def build() -> Insert:
+        query = kind.insert({name: given(name) for name in names})
+        if is_once:
+            return query.on_conflict_ignore()
+        is_told = isinstance(database.obj, PostgresqlDatabase)  # the drivers of the others know the id by themselves
+        return query.returning(kind._meta.primary_key) if is_told else query
+
+    return Prepared(build)
+
+
+@cache
+def insertion_of_several(kind: type[Row], names: tuple[str, ...], number: int) -> Prepared:
+    """The statement that inserts so many rows; the columns of each are named with its place behind."""
+    places = [{name: given(f"{name}{place}") for name in names} for place in range(number)]
+    return Prepared(lambda: kind.insert_many(places))
+
+
+def add_several(kind: type[Row], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows of the same columns, in their order, with ids in the place of rows."""
+    named = {f"{name}{place}": value for place, row in enumerate(rows) for name, value in row.items()}
+    insertion_of_several(kind, tuple(rows[0]), len(rows)).run(**named)
+
+
+def add(kind: type[Row], /, **values: Any) -> int:
+    """As `create`, with ids in the place of rows; the new id."""
+    return insertion(kind, tuple(values), False).new_id(**values)
+
+
+def add_once(kind: type[Row], /, **values: Any) -> bool:
+    """As `Row.add_once`, with ids in the place of rows."""
+    return insertion(kind, tuple(values), True).is_one(**values)
 
 
 def parts_of(query: Select) -> tuple[Part, ...]:

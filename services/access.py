@@ -10,15 +10,15 @@ from models.base import days_left
 from models.catalogue import Course
 from models.links import REMOVED_BY_OWNER, Membership
 from models.people import Person
-from models.prepared import Prepared, given
+from models.prepared import Prepared, add_once, given
 from services import memberships
 from services.env import Env
 
 
 def give(env: Env, *, person: Person, course: Course, source: str, source_ref: str, starts_at: datetime) -> Grant:
     """A right from one source; the same source twice gives it once."""
-    values = {"source": source, "source_ref": source_ref, "course": course}
-    Grant.add_once(person=person, starts_at=starts_at, **values)
+    values = {"source": source, "source_ref": source_ref, "course": course.id}
+    add_once(Grant, person=person.id, starts_at=starts_at, **values)
     return Grant.get(**values)
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from models.delivery import InboxItem
 from models.people import digest
+from models.prepared import add_once
 from services.env import Env
 
 PUSH = "push"
@@ -21,12 +22,17 @@ def key_of(*, sender: str, message: str, detail: str = "") -> str:
     return mark(sender) + digest(message + detail)
 
 
+def is_new(env: Env, *, source: str, key: str) -> bool:
+    """True for the first of its copies, to whom alone it is given; where there is nothing to answer but "heard"."""
+    return add_once(InboxItem, source=source, key=key, received_at=env.now)
+
+
 def once(env: Env, *, source: str, key: str, act: Callable[[Env], str]) -> str:
     """Run `act` in this transaction if the message is new; else the answer that was kept.
 
     The insert comes first: a second copy waits for the first one's transaction, also on another process.
     """
-    if InboxItem.add_once(source=source, key=key, received_at=env.now):
+    if is_new(env, source=source, key=key):
         reply = act(env)
         InboxItem.update(reply=reply).where(InboxItem.source == source, InboxItem.key == key).execute()
         return reply

@@ -14,6 +14,7 @@ from models.journal import (
     sale_lines,
 )
 from models.orders import Order, Payment, Refund
+from models.prepared import add, add_several
 from services.env import Env
 
 SALE, LATE, REVERSAL, FEE = "sale", "late_money", "refund", "fees"
@@ -24,9 +25,10 @@ def book(
     reverses: JournalEntry | None = None,
 ) -> None:  # fmt: skip
     """Write one entry; `source` is UNIQUE, so that one cause is booked once."""
-    entry = JournalEntry.create(at=env.now, kind=kind, source=source, order=order, split=split, reverses=reverses)
-    rows = [{"entry": entry, "account": account, "amount_fen": fen} for account, fen in lines.items() if fen]
-    JournalLine.insert_many(rows).execute()
+    named = {"order": order.id if order else None, "reverses": reverses.id if reverses else None}
+    entry_id = add(JournalEntry, at=env.now, kind=kind, source=source, split=split, **named)
+    rows = [{"entry": entry_id, "account": account, "amount_fen": fen} for account, fen in lines.items() if fen]
+    add_several(JournalLine, rows)
 
 
 def book_sale(env: Env, order: Order, payment: Payment) -> None:

@@ -9,7 +9,8 @@ from peewee import Case, fn
 
 from clients.errors import RemoteRefused
 from models.delivery import ChatNotice
-from models.people import OA, WECHAT, Identity
+from models.people import OA, Identity
+from models.prepared import add
 from services import outbox, people
 from services.context import Context
 from services.env import Env
@@ -25,11 +26,9 @@ log = structlog.get_logger()
 
 def tell(env: Env, *, person_id: int, text: str) -> None:
     """Write to a person in the account's chat, as soon as WeChat allows it."""
-    identity = Identity.get_or_none(person=person_id, side=OA, provider=WECHAT)
-    if identity is None or identity.has_left:
-        return
-    notice = ChatNotice.create(identity=identity, text=text, created_at=env.now)
-    outbox.enqueue(env, kind=outbox.NOTICE, subject=notice.id, lane=f"chat:{identity.id}")
+    if identity := people.identity_of(person_id):
+        notice_id = add(ChatNotice, identity=identity.id, text=text, created_at=env.now)
+        outbox.enqueue_first(env, kind=outbox.NOTICE, subject=notice_id, lane=f"chat:{identity.id}")
 
 
 def tell_openid(env: Env, *, openid: str, text: str) -> None:

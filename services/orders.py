@@ -11,7 +11,8 @@ from models.catalogue import Course, Price, price_at
 from models.errors import NotFound
 from models.order_errors import AlreadyEnrolled, NotForSale, OrderClosing, OrderOver, PriceChanged
 from models.orders import CLOSED, CLOSING, OPEN, PAID, UNPAID, Order, Payment
-from models.people import Person, digest
+from models.people import digest
+from models.prepared import Prepared, add_once, given
 from services import access, notices, outbox
 from services.env import Env
 
@@ -103,14 +104,12 @@ def new_number(env: Env) -> str:
     return f"{shanghai_day(env.now):%Y%m%d}{env.new_code(96)}"
 
 
-def fulfil(env: Env, order: Order) -> bool:
+def fulfil(env: Env, order: Order, *, only_from: tuple[str, ...] = (UNPAID, CLOSING)) -> bool:
     """An order is paid: the course opens; True for the one who did it. For who pays, see services/money_in.py."""
-    if not order.move(PAID, paid_at=env.now, active_person=None):
+    if not order.move(PAID, only_from=only_from, paid_at=env.now, active_person=None):
         return False
-    person = Person.get_by_id(order.person_id)
-    access.give(env, person=person, course=order.course, source=ORDER, source_ref=order.no, starts_at=env.now)
-    for payment in open_payments(order):
-        tell_to_close(env, payment)
+    right = {"person": order.person_id, "course": order.course_id, "source": ORDER, "source_ref": order.no}
+    add_once(Grant, **right, starts_at=env.now)
     text = f"课程「{order.title}」已经是您的了，现在就可以看。订单尾号 {order.tail}。"
     notices.tell(env, person_id=order.person_id, text=text)
     return True
@@ -126,15 +125,29 @@ def hold_unpaid(order: Order) -> bool:
     return Order.change_if(Order.id == order.id, Order.state == UNPAID, expires_at=Order.expires_at)
 
 
+def hold(order: Order) -> None:
+    """Let nobody else change it before this transaction ends; to be called before its payments are changed."""
+    Order.update(expires_at=Order.expires_at).where(Order.id == order.id).execute()
+
+
+OPEN_PAYMENTS = Prepared(
+    lambda: (
+        Payment.select()
+        .where(Payment.order == given("order_id"), Payment.state == OPEN, Payment.transaction_id.is_null())
+        .order_by(Payment.id)
+    )
+)
+
+
 def open_payments(order: Order) -> list[Payment]:
     """The ways to pay it that are open at WeChat, and have brought no money."""
-    is_open = (Payment.state == OPEN) & Payment.transaction_id.is_null()
-    return list(order.payments.where(is_open).order_by(Payment.id))
+    return [payment for (payment,) in OPEN_PAYMENTS.rows(order_id=order.id)]
 
 
-def tell_to_close(env: Env, payment: Payment) -> None:
-    """WeChat is to take no more money under this number."""
-    outbox.enqueue(env, kind=outbox.CLOSE, subject=payment.id, lane=f"payment:{payment.id}")
+def tell_to_close(env: Env, order: Order) -> None:
+    """WeChat is to take no more money for it."""
+    for payment in open_payments(order):
+        outbox.enqueue(env, kind=outbox.CLOSE, subject=payment.id, lane=f"payment:{payment.id}")
 
 
 def cancel(env: Env, *, person_id: int, no: str) -> None:
@@ -148,8 +161,7 @@ def close(env: Env, order: Order) -> bool:
     """Begin to close an unpaid order; it is closed when WeChat has confirmed that for each of its payments."""
     if not order.move(CLOSING):
         return False
-    for payment in open_payments(order):
-        tell_to_close(env, payment)
+    tell_to_close(env, order)
     end_if_closed(env, order)
     return True
 

@@ -14,6 +14,7 @@ from clients.wechat_codes import ConfigRefused
 from models.delivery import OutboxItem
 from models.errors import TooBusy
 from models.links import Membership
+from models.prepared import add_once
 from services.context import Context
 from services.env import Env
 
@@ -66,8 +67,14 @@ def enqueue(env: Env, *, kind: str, subject: int, lane: str) -> None:
     fresh = {"wanted": OutboxItem.wanted + 1, "attempts": 0, "done_at": None, "gave_up_at": None, **moments}
     if OutboxItem.change_if(*known, **fresh):
         return
-    if not OutboxItem.add_once(kind=kind, subject=subject, lane=lane, created_at=env.now, **moments):
+    if not enqueue_first(env, kind=kind, subject=subject, lane=lane):
         OutboxItem.change_if(*known, **fresh)  # somebody else has made it in this very moment
+
+
+def enqueue_first(env: Env, *, kind: str, subject: int, lane: str) -> bool:
+    """The same for a subject of which nothing was told yet, such as a new row; False when something was."""
+    moments = {"created_at": env.now, "wanted_at": env.now, "due_at": env.now}
+    return add_once(OutboxItem, kind=kind, subject=subject, lane=lane, **moments)
 
 
 def ready(env: Env) -> ModelSelect:

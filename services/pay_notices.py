@@ -1,9 +1,9 @@
 """支付通知: proved, decrypted, decided once, answered alike (for the order of the work see clients/pay.py)."""
 
 import structlog
-from clients.pay import NoticeForged, PayNotice
 from prometheus_client import Counter
 
+from clients.pay import NoticeForged, PayNotice
 from models.errors import NotFound
 from models.order_errors import NoticeRefused
 from services import inbox, money_in, refund_money
@@ -32,16 +32,10 @@ async def take(ctx: Context, *, headers: dict[str, list[str]], body: bytes) -> N
 
 def keep(env: Env, *, notice: PayNotice) -> bool:
     """True for the one call that gave it its effect; a kind that is none of our business has none."""
-    key = inbox.key_of(sender=SOURCE, message=notice.id)
-    new: list[bool] = []
-
-    def act(env: Env) -> str:
-        new.append(True)
-        if notice.transaction:
-            money_in.hear(env, told=notice.transaction)
-        if notice.refund:
-            refund_money.hear(env, told=notice.refund)
-        return ""
-
-    inbox.once(env, source=SOURCE, key=key, act=act)
-    return bool(new)
+    if not inbox.is_new(env, source=SOURCE, key=inbox.key_of(sender=SOURCE, message=notice.id)):
+        return False
+    if notice.transaction:
+        money_in.hear(env, told=notice.transaction)
+    if notice.refund:
+        refund_money.hear(env, told=notice.refund)
+    return True

@@ -221,12 +221,18 @@ IDENTITY = Prepared(
 )
 
 
+def identity_of(person_id: int) -> Identity | None:
+    """A person at our own account; None for one who left, or was never there."""
+    found = IDENTITY.first(person_id=person_id)
+    return None if found is None or found[0].has_left else found[0]
+
+
 def openid_of(person_id: int) -> str:
     """The openid of a person at our own account; raises NotFound for one who left."""
-    found = IDENTITY.first(person_id=person_id)
-    if found is None or found[0].has_left:
+    identity = identity_of(person_id)
+    if identity is None:
         raise NotFound
-    return found[0].uid
+    return identity.uid
 
 
 def forget_old_states(env: Env) -> int:

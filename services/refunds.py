@@ -13,6 +13,7 @@ from models.orders import (
     ASKED,
     BY_LEARNER,
     BY_OPERATOR,
+    FAILED,
     KEPT,
     LATE_MONEY,
     PAID,
@@ -121,7 +122,7 @@ def waiver_of(order: Order) -> RefundWaiver | None:
 def agree(env: Env, refund: Refund, *, who: str, decision: str) -> None:
     """Yes: the money goes back, through the outbox. An order of price 0 has none, so its course ends at once."""
     decided = {"decided_at": env.now, "decided_by": who, "decision": decision[:255]}
-    if not refund.move(AGREED, Refund.state == ASKED, **decided):
+    if not refund.move(AGREED, only_from=(ASKED,), **decided):
         raise WrongInput(what=f"refund {refund.no} is decided already")
     audit.record(at=env.now, who=who, action="refund agreed", subject=f"refund:{refund.no}", reason=decision[:255])
     if refund.payment_id is None:
@@ -185,8 +186,8 @@ def retry(env: Env, *, no: str, reason: str, who: str = "command") -> None:
     if not set_aside(refund.payment, refund.amount_fen):
         raise NotRefundable
     place = {"active_order": None if is_late else refund.order_id}
-    decided = {"tries": Refund.tries + 1, "decided_at": env.now, "decided_by": who, "decision": reason[:255]}
-    if not refund.move(AGREED, Refund.state != ASKED, **place, **decided):
+    decided = {"tries": refund.tries + 1, "decided_at": env.now, "decided_by": who, "decision": reason[:255]}
+    if not refund.move(AGREED, only_from=(FAILED,), **place, **decided):
         raise WrongInput(what=f"refund {no} has not failed")
     audit.record(at=env.now, who=who, action="refund tried again", subject=f"refund:{no}", reason=reason[:255])
     send(env, refund)

@@ -20,6 +20,7 @@ from models.base import Row
 from models.base import database as bound
 from models.errors import BusinessError
 from models.links import WAIVER_VERSION, LinkAttempt
+from models.orders import CLOSED, OPEN, Moving, Payment
 from models.people import digest
 from services import database, links, people, purchases
 from services.env import Env
@@ -134,6 +135,19 @@ def look_then_write(cls: type[Row], *conditions: Any, **values: Any) -> bool:
     return bool(found) and cls.update(**values).where(cls.id.in_(found)).execute() > 0
 
 
+def careless_move(self: Moving, state: str, *, only_from: tuple[str, ...] = (), **values: Any) -> bool:
+    """A move by the same hand."""
+    cls = type(self)
+    before = [one for one, then in cls.moves.items() if state in then and one in (only_from or cls.moves)]
+    return look_then_write(cls, cls.id == self.id, cls.state.in_(before), state=state, **values)
+
+
+def careless_arrival(self: Payment, state: str, **came: Any) -> bool:
+    """Money taken by the same hand."""
+    free = (Payment.id == self.id, Payment.transaction_id.is_null(), Payment.state.in_([OPEN, CLOSED]))
+    return look_then_write(Payment, *free, state=state, active_type=None, look_at=None, **came)
+
+
 @pytest.fixture
 def arena(make_site: Callable[..., Site]) -> Site:
     """A site with a database thread for each racer."""
@@ -143,7 +157,15 @@ def arena(make_site: Callable[..., Site]) -> Site:
 @pytest.fixture
 def careless(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Row]], None]:
     """`careless(Link)`: its conditional UPDATEs become a look and a write."""
-    return lambda row: monkeypatch.setattr(row, "change_if", classmethod(look_then_write))
+
+    def make(row: type[Row]) -> None:
+        monkeypatch.setattr(row, "change_if", classmethod(look_then_write))
+        if issubclass(row, Moving):
+            monkeypatch.setattr(row, "move", careless_move)
+        if row is Payment:
+            monkeypatch.setattr(row, "arrive", careless_arrival)
+
+    return make
 
 
 def migrate_loose(url: str) -> None:
