@@ -1,6 +1,7 @@
 """For races about buying: somebody who has ordered, stands before the cashier, or has paid, as far as rows go."""
 
 from collections.abc import Callable
+from functools import partial
 
 from clients.pay import PayNotice
 from models.orders import JSAPI, Order, Payment
@@ -32,6 +33,11 @@ def opens(env: Env, order: Order, kind: str = JSAPI) -> Payment:
     """He stands before the cashier."""
     asked = paying.open_payment(env, person_id=order.person_id, no=order.no, trade_type=kind)
     return Payment.get_by_id(asked.payment_id)
+
+
+def comes(payment: Payment) -> Racer:
+    """WeChat tells of its money."""
+    return partial(money_in.hear, told=told(payment))
 
 
 def bought(env: Env, who: str) -> Order:
