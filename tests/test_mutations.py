@@ -11,7 +11,7 @@ from tests.mutations import GUARDS, ROOT, spread, try_all
 
 FOLDERS = ("models", "services", "clients", "h5", "wxbot")
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if "migrations" not in path.parts]
-CALLS = {"change_if", "compare_digest"}
+CALLS = {"change_if", "compare_digest", "is_one"}
 CATALOGUE = "one command at a time writes the catalogue, and looks before it writes"
 NIGHTLY = "one process at a time compares, by its lease, and looks before it writes"
 CHANCE = "at least 80 bits of chance: two are never alike, and the index is for finding"
