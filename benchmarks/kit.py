@@ -154,7 +154,12 @@ def cpu_seconds(pid: int) -> float:
 
 
 def fetch(
-    port: int, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: str | None = None
+    port: int,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: str | bytes | None = None,
 ) -> tuple[int, http.client.HTTPMessage, str]:
     """One request outside of any measurement: status, headers, body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
