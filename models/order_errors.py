@@ -32,7 +32,7 @@ class OrderClosing(BusinessError):
 
     code = "order_closing"
     status = 409
-    says = "上一笔订单正在关闭，请过几秒再试。"
+    says = "上一笔订单正在关闭，请过一分钟再试。"
 
 
 class OrderOver(BusinessError):

@@ -37,8 +37,9 @@ REFUND_MOVES: Moves = {
     AGREED: (PROCESSING, DONE, ABNORMAL, FAILED),
     PROCESSING: (DONE, ABNORMAL, FAILED),
     ABNORMAL: (DONE, FAILED),  # a person has settled it at WeChat's own console
-    FAILED: (AGREED,),  # once more, under a new number
+    FAILED: (AGREED, REFUSED),  # once more, under a new number; or a person leaves it at that
 }
+MOST_TRIES_DIGITS = 4
 SHORTEST_PAYABLE = timedelta(seconds=60)  # WeChat takes no `time_expire` that is nearer
 
 
@@ -193,15 +194,16 @@ class Refund(Moving):
     def by_out_no(cls, out_refund_no: str) -> Self | None:
         """Whose present number this is."""
         no, _, tries = out_refund_no.rpartition("-")
-        return cls.get_or_none(no=no, tries=int(tries)) if tries.isascii() and tries.isdigit() and no else None
+        is_number = tries.isascii() and tries.isdigit() and len(tries) <= MOST_TRIES_DIGITS
+        return cls.get_or_none(no=no, tries=int(tries)) if is_number else None
 
 
 class PayDifference(Row):
     """支付差异: what WeChat says of money and our rows do not; a person decides (never smoothed over).
 
     `key` is the number at WeChat. Money that came and is not what was asked for: `unknown_order`, `amount`, `payer`,
-    `twice`. Money that went: `unknown_refund`, `refund_amount`. What a day's bill says: `only_here`, `only_there`,
-    `bill_amount`, `balance`.
+    `twice`. Money that went: `unknown_refund`, `refund_amount`, `refund_late`. What a day's bill says: `only_here`,
+    `only_there`, `bill_amount`, `balance`.
     """
 
     kind = CharField(max_length=16)

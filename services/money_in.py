@@ -4,21 +4,26 @@ from clients.errors import RemoteDown
 from clients.pay import OrderPaid, Transaction
 from models.catalogue import Course, Lecturer
 from models.errors import TooBusy
-from models.orders import CLOSED, HELD, JSAPI, PAID, SURPLUS, Order, Payment
+from models.orders import CLOSED, CLOSING, HELD, JSAPI, PAID, SURPLUS, Order, Payment
+from models.people import Person
 from models.prepared import Prepared, given
-from services import journal, notices, orders, outbox, pay_differences, refunds
+from services import access, journal, notices, orders, outbox, pay_differences, people, refunds
 from services.context import Context
 from services.env import Env
 
-CAME = {"SUCCESS", "REFUND"}
+GONE_AGAIN = "REFUND"
+CAME = {"SUCCESS", GONE_AGAIN}
 CURRENCY = "CNY"
+GIVEN_UP = (CLOSING, CLOSED)
 BY_NUMBER = Prepared(
     lambda: (
-        Payment.select(Payment, Order, Course, Lecturer)
+        Payment.select(Payment, Order, Course, Lecturer, Person)
         .join(Order)
         .join(Course)
         .switch(Order)
         .join(Lecturer)
+        .switch(Order)
+        .join(Person)
         .where(Payment.out_trade_no == given("out_trade_no"))
     )
 )
@@ -42,11 +47,13 @@ def hear(env: Env, *, told: Transaction) -> None:
 
 
 def by_number(out_trade_no: str) -> Payment | None:
-    """A payment with its order, the course and the lecturer of that, in one read."""
+    """A payment with its order, and course, lecturer and buyer of that, in one read."""
     found = BY_NUMBER.first(out_trade_no=out_trade_no)
     if found is None:
         return None
-    payment, payment.order, payment.order.course, payment.order.lecturer = found
+    payment, order, course, lecturer, person = found
+    order.course, order.lecturer, order.person = course, lecturer, person
+    payment.order = order
     return payment
 
 
@@ -56,6 +63,8 @@ def take(env: Env, payment: Payment, told: Transaction) -> None:
     Whoever brings the same money in the same moment waits there, and then finds it brought: he changes nothing.
     """
     wrong = fault(payment, told)
+    if wrong:
+        orders.hold(payment.order)
     is_paid = not wrong and pays(env, payment.order)
     payment.transaction_id, payment.arrived_fen = told.transaction_id, told.total_fen
     came = {"transaction_id": told.transaction_id, "arrived_fen": told.total_fen, "arrived_at": env.now}
@@ -64,10 +73,14 @@ def take(env: Env, payment: Payment, told: Transaction) -> None:
         book(env, payment, state, wrong, told)
     elif is_paid:
         raise BroughtTwice  # another sum under the same number in the same moment: WeChat will tell of it again
+    elif Payment.get_by_id(payment.id).transaction_id != told.transaction_id:
+        differ(env, "twice", told, payment)
 
 
 def book(env: Env, payment: Payment, state: str, wrong: str, told: Transaction) -> None:
     """Into the journal, and on its way."""
+    if told.state == GONE_AGAIN:
+        differ(env, "unknown_refund", told, payment)  # made at WeChat's own console
     if state == PAID:
         journal.book_sale(env, payment.order, payment)
         orders.tell_to_close(env, payment.order)
@@ -81,23 +94,35 @@ def book(env: Env, payment: Payment, state: str, wrong: str, told: Transaction) 
 
 
 def fault(payment: Payment, told: Transaction) -> str:
-    """In what this money differs from what was asked for; the payer counts for JSAPI only (a spouse may pay a QR)."""
+    """In what this money differs from what was asked for; the payer counts for JSAPI only (a spouse may pay a QR).
+
+    Money for somebody who has left WeChat meanwhile waits for a person too.
+    """
     if told.total_fen != payment.amount_fen or told.currency != CURRENCY:
         return "amount"
+    if payment.order.person.erased_at:
+        return "payer"
     if payment.trade_type == JSAPI and told.payer_openid != payment.openid:
         return "payer"
     return ""
 
 
 def pays(env: Env, order: Order) -> bool:
-    """Whether the order takes the money: one that waits does, a closed one where it still can be what it was."""
+    """Whether the order takes the money: one that waits does, one that was given up where it can be what it was.
+
+    Of several that were given up each waits for the person's row, and then sees what the others have given him.
+    """
     if orders.fulfil(env, order):
         return True
-    if Order.get_by_id(order.id).state != CLOSED or not orders.re_opens(env, order):
+    people.hold(order.person_id)
+    order = Order.get_by_id(order.id)
+    if order.state not in GIVEN_UP or not orders.price_holds(env, order):
         return False
     for other in orders.others_of(order):
         orders.close(env, other)
-    return orders.fulfil(env, order, only_from=(CLOSED,))
+    if access.may_open(env, person_id=order.person_id, course_id=order.course_id):
+        return False
+    return orders.fulfil(env, order, only_from=GIVEN_UP)
 
 
 def differ(env: Env, kind: str, told: Transaction, payment: Payment | None) -> None:
@@ -128,12 +153,18 @@ def number_of(env: Env, *, payment_id: int) -> str:
 async def close(ctx: Context, payment_id: int, within: float) -> None:
     """Have WeChat take no more money for it, unless some has come: that is heard first."""
     if await look(ctx, payment_id, within=within):
+        await ctx.transact(end_order, payment_id=payment_id)
         return
     try:
         await ctx.pay.close(await ctx.read(number_of, payment_id=payment_id), within=within)
     except OrderPaid as quicker:  # between our question and this
         raise RemoteDown(quicker.peer, quicker.code) from None
     await ctx.transact(note_closed, payment_id=payment_id)
+
+
+def end_order(env: Env, *, payment_id: int) -> None:
+    """Its money has come, and maybe not for the order: that is closed when nothing else can pay it."""
+    orders.end_if_closed(env, Payment.find(id=payment_id).order)
 
 
 def note_closed(env: Env, *, payment_id: int) -> None:

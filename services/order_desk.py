@@ -7,7 +7,23 @@ from datetime import datetime
 from peewee import JOIN
 
 from models.errors import NotFound, WrongInput
-from models.orders import CLOSED, CLOSING, DONE, HELD, PAID, REFUNDED, REFUSED, SURPLUS, UNPAID, Order, Payment, Refund
+from models.orders import (
+    CLOSED,
+    CLOSING,
+    DONE,
+    FAILED,
+    HELD,
+    LATE_MONEY,
+    PAID,
+    REFUNDED,
+    REFUSED,
+    SURPLUS,
+    UNPAID,
+    Order,
+    PayDifference,
+    Payment,
+    Refund,
+)
 from services import pay_differences, refunds
 from services.env import Env
 
@@ -92,22 +108,26 @@ class RefundLine:
 def refunds_listed(env: Env, *, every: bool) -> list[RefundLine]:
     """Refunds that are not settled, or all, oldest first."""
     rows = Refund.select(Refund, Order).join(Order).order_by(Refund.id)
-    if not every:
-        rows = rows.where(Refund.state.not_in([DONE, REFUSED]))
+    if not every:  # a failed one of which nothing can come any more is nobody's work
+        in_vain = (Refund.state == FAILED) & (Refund.cause != LATE_MONEY) & (Order.state != PAID)
+        rows = rows.where(Refund.state.not_in([DONE, REFUSED]) & ~in_vain)
     return [
         RefundLine(
             no=row.no, state=row.state, rights=row.rights, order_no=row.order.no, person=f"p{row.order.person_id}",
             amount_fen=row.amount_fen, asked_at=row.asked_at, reason=row.reason, decision=row.decision or "",
         )
-        for row in rows
+        for row in rows.limit(AT_ONCE)
     ]  # fmt: skip
 
 
 def resolve(env: Env, *, difference_id: int, reason: str, send_back: bool, who: str = "command") -> None:
-    """A person's decision about a difference; with `send_back` the money that is held for it goes back."""
-    row = pay_differences.resolve(env, difference_id=difference_id, reason=reason, who=who)
+    """A person's decision about a difference; with `send_back` the money that is held for it goes back, also later."""
     if not send_back:
+        pay_differences.resolve(env, difference_id=difference_id, reason=reason, who=who)
         return
-    if row.payment is None or row.payment.state != HELD or not row.payment.move(SURPLUS):
+    row = PayDifference.get_or_none(id=difference_id)
+    if row is None or row.payment is None or row.payment.state != HELD or not row.payment.move(SURPLUS):
         raise WrongInput(what=f"no money is held for difference {difference_id}")
+    if row.resolved_at is None:
+        pay_differences.resolve(env, difference_id=difference_id, reason=reason, who=who)
     refunds.send_back(env, row.payment, who=who)

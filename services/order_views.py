@@ -1,14 +1,15 @@
 """How orders and refunds look to their buyer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from models.access import Grant
-from models.catalogue import Course
-from models.orders import HELD, JSAPI, LATE_MONEY, NATIVE, PAID, Order, Payment, Refund
+from models.orders import HELD, JSAPI, LATE_MONEY, NATIVE, PAID, REFUNDED, Order, PayDifference, Payment, Refund
 from services import orders, refunds
 from services.env import Env
 
+MOST_SHOWN = 100
 OPEN_REFUNDS = {"asked", "agreed", "processing", "abnormal"}
 
 
@@ -79,15 +80,21 @@ class OrderView:
 
     @property
     def open_refund(self) -> RefundView | None:
-        """A refund of the course that is under way."""
-        return next((one for one in self.refunds if one.is_open and not one.is_late), None)
+        """A refund that is under way and takes the course."""
+        return next((one for one in self.refunds if one.is_open and one.takes_course), None)
+
+    @property
+    def money_goes_back(self) -> bool:
+        """Whether money of his that pays for nothing is on its way back, or has gone."""
+        return any(one.is_late for one in self.refunds)
 
     @property
     def mark(self) -> str:
         """Changes whenever the page would look different."""
         ready = [f"{kind}{one.id}" for kind, one in sorted(self.payments.items()) if one.prepay_id or one.code_url]
         states = [one.state for one in self.refunds]
-        return "-".join([self.state, *(["held"] if self.is_held else []), *ready, *states])
+        more = ["held"] * self.is_held + ["payable"] * self.is_payable
+        return "-".join([self.state, *more, *ready, *states])
 
 
 def view(env: Env, *, person_id: int, no: str) -> OrderView:
@@ -108,7 +115,7 @@ def shown(env: Env, order: Order) -> OrderView:
         state=order.state, price_fen=order.price_fen, left_fen=left_fen(order),
         created_at=order.created_at, expires_at=order.expires_at,
         paid_at=order.paid_at, closed_at=order.closed_at, is_payable=order.is_payable(now=env.now),
-        is_held=Payment.select().where(Payment.order == order, Payment.state == HELD).exists(),
+        is_held=order.state not in {PAID, REFUNDED} and order.id in held([order.id]),
         is_resting=bool(grant and grant.suspended_at and not grant.revoked_at),
         payments={one.trade_type: one for one in orders.open_payments(order)},
         refund_until=end if may_ask and not is_under_way else None, window_end=end, waiver=waiver, refunds=found,
@@ -136,6 +143,13 @@ def waiver_view(order: Order) -> WaiverView | None:
     return WaiverView(row.text, row.text_version, row.agreed_at) if row else None
 
 
+def held(order_ids: Sequence[int]) -> set[int]:
+    """Those for which money is held that a person has still to decide about."""
+    rows = Payment.select(Payment.order).join(PayDifference)
+    open_still = (Payment.order.in_(list(order_ids)), Payment.state == HELD, PayDifference.resolved_at.is_null())
+    return {row.order_id for row in rows.where(*open_still)}
+
+
 @dataclass(frozen=True, slots=True)
 class OrderLine:
     """One line of 我的订单."""
@@ -147,22 +161,26 @@ class OrderLine:
     price_fen: int
     created_at: datetime
     is_resting: bool
+    is_held: bool = False
 
     @property
     def shown_state(self) -> str:
-        """How it stands; `resting` while its refund is looked at."""
-        return "resting" if self.is_resting else self.state
+        """How it stands; `resting` while its refund is looked at, `held` while a person looks at money for it."""
+        return "resting" if self.is_resting else "held" if self.is_held else self.state
 
 
 def lines(env: Env, *, person_id: int) -> list[OrderLine]:
-    """His orders, the latest first."""
+    """His latest orders, the latest first."""
     resting = {
         ref for (ref,) in Grant.select(Grant.source_ref).where(
             Grant.person == person_id, Grant.suspended_at.is_null(False), Grant.revoked_at.is_null()
         ).tuples()
     }  # fmt: skip
-    rows = Order.select(Order, Course).join(Course).where(Order.person == person_id).order_by(Order.id.desc())
+    rows = list(Order.select().where(Order.person == person_id).order_by(Order.id.desc()).limit(MOST_SHOWN))
+    waiting = held([row.id for row in rows if row.state not in {PAID, REFUNDED}])
     return [
-        OrderLine(row.no, row.tail, row.title, row.state, row.price_fen, row.created_at, row.no in resting)
+        OrderLine(
+            row.no, row.tail, row.title, row.state, row.price_fen, row.created_at, row.no in resting, row.id in waiting
+        )
         for row in rows
-    ]
+    ]  # fmt: skip

@@ -74,9 +74,8 @@ def still_live(env: Env, no: str) -> str | None:
     order = Order.get(no=no)
     if order.is_payable(now=env.now):
         return no
-    close(env, order)
-    if Order.get_by_id(order.id).active_person is not None:
-        raise OrderClosing
+    if open_payments(order) or not close(env, order):
+        raise OrderClosing  # WeChat has to be told first, by the job or already by the outbox
     return None
 
 
@@ -95,6 +94,8 @@ def create(env: Env, *, person_id: int, course: Course, click_hash: str, offer: 
     order = Order.get(no=no)
     audit.record(at=env.now, who=f"person:{person_id}", action="order", subject=f"order:{no}", new=str(offer.price_fen))
     if order.price_fen == 0:
+        if access.may_open(env, person_id=person_id, course_id=course.id):
+            raise AlreadyEnrolled  # by another click in the same moment, which this one has waited for
         fulfil(env, order)
     return no
 
@@ -104,12 +105,12 @@ def new_number(env: Env) -> str:
     return f"{shanghai_day(env.now):%Y%m%d}{env.new_code(96)}"
 
 
-def fulfil(env: Env, order: Order, *, only_from: tuple[str, ...] = (UNPAID, CLOSING)) -> bool:
+def fulfil(env: Env, order: Order, *, only_from: tuple[str, ...] = (UNPAID,)) -> bool:
     """An order is paid: the course opens; True for the one who did it. For who pays, see services/money_in.py."""
     if not order.move(PAID, only_from=only_from, paid_at=env.now, active_person=None):
         return False
     right = {"person": order.person_id, "course": order.course_id, "source": ORDER, "source_ref": order.no}
-    add_once(Grant, **right, starts_at=env.now)
+    add_once(Grant, **right, starts_at=order.created_at)  # a clock that was ahead must not keep him out
     text = f"课程「{order.title}」已经是您的了，现在就可以看。订单尾号 {order.tail}。"
     notices.tell(env, person_id=order.person_id, text=text)
     return True
@@ -178,14 +179,14 @@ def close_due(env: Env) -> int:
     return sum([close(env, order) for order in over])
 
 
-def re_opens(env: Env, order: Order) -> bool:
-    """Whether money that came after the close still buys it: at the same price, for who has not got it otherwise."""
+def price_holds(env: Env, order: Order) -> bool:
+    """Whether an order that was given up may be what it was: until its close is confirmed, or at the same price."""
+    if order.state != CLOSED:
+        return True
     try:
-        price_fen = price_of(env, order.course)
+        return price_of(env, order.course) == order.list_fen
     except NotForSale:
         return False
-    has_it = access.may_open(env, person_id=order.person_id, course_id=order.course_id)
-    return price_fen == order.list_fen and not has_it
 
 
 def others_of(order: Order) -> Iterable[Order]:

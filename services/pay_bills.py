@@ -1,25 +1,26 @@
 """对账单: each day WeChat's bills beside orders, refunds and the journal; every difference is listed, none smoothed."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 import structlog
-from clients.pay import BillLine, FundLine
 from peewee import chunked
 
 from clients.errors import RemoteError
+from clients.pay import BillLine, FundLine
 from models.base import SHANGHAI, shanghai_day
 from models.journal import CLEARING, JournalEntry, JournalLine
 from models.orders import DONE, PayBill, Payment, Refund
-from services import journal, money_in, pay_differences
+from services import journal, money_in, pay_differences, refund_money
 from services.context import Context
 from services.env import Env
 
 READY_AT = time(10)  # in Shanghai; WeChat makes the bills of a day the morning after
 DAYS_BACK = 7
 AGAIN_AFTER = timedelta(minutes=30)
-PAID, BACK = "SUCCESS", "REFUND"
+PAID, BACK, DONE_THERE = "SUCCESS", "REFUND", "SUCCESS"
 CHUNK = 500
 OK, DIFFERS = "ok", "differs"
 FLOWS = ("交易", "退款", "手续费")
@@ -72,11 +73,28 @@ async def run(ctx: Context, day: date) -> Report:
     Raises RemoteDown, RemoteRefused.
     """
     lines, flows = await ctx.pay.trade_bill(day), await ctx.pay.fund_flow_bill(day)
-    for payment_id in await ctx.read(unheard, numbers=[one.out_trade_no for one in lines if one.state == PAID]):
-        await money_in.look(ctx, payment_id)
+    await hear_unheard(ctx, lines)
     for some in chunked(lines, CHUNK):
         await ctx.transact(compare, day=day.isoformat(), lines=list(some))
     return await ctx.transact(finish, day=day, lines=lines, flows=flows)
+
+
+async def hear_unheard(ctx: Context, lines: Sequence[BillLine]) -> None:
+    """Ask about money that came or went by the bill, and not yet here; what nobody answers stays a difference."""
+    for payment_id in await ctx.read(unheard, numbers=[one.out_trade_no for one in lines if one.state == PAID]):
+        with suppress(RemoteError):
+            await money_in.look(ctx, payment_id)
+    gone = [one.out_refund_no for one in lines if one.state == BACK and one.refund_state == DONE_THERE]
+    for number in await ctx.read(undone, numbers=gone):
+        with suppress(RemoteError):
+            if told := await ctx.pay.query_refund(number):
+                await ctx.transact(refund_money.hear, told=told)
+
+
+def undone(env: Env, *, numbers: Sequence[str]) -> list[str]:
+    """Refunds that are done by the bill, and not here."""
+    found = [(number, Refund.by_out_no(number)) for number in numbers]
+    return [number for number, refund in found if refund and refund.state != DONE]
 
 
 def unheard(env: Env, *, numbers: Sequence[str]) -> list[int]:
@@ -129,7 +147,8 @@ def compare_refund(env: Env, day: str, line: BillLine, booked: dict[str, int]) -
         return note(env, "only_there", line.out_refund_no, f"{line.out_trade_no}: {line.refund_fen} fen back", None)
     Refund.update(billed_on=day).where(Refund.id == refund.id).execute()
     pay_differences.resolve_gone(env, kind="only_here", key=line.out_refund_no)
-    here = {refund.amount_fen} | ({-booked.get(source_of(line), 0)} if refund.state == DONE else set())
+    is_done = refund.state == DONE or line.refund_state == DONE_THERE
+    here = {refund.amount_fen} | ({-booked.get(source_of(line), 0)} if is_done else set())
     if here != {line.refund_fen}:
         detail = f"{line.refund_fen} fen back there, {words(here)} here"
         note(env, "bill_amount", line.out_refund_no, detail, refund.payment)

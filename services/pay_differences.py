@@ -16,19 +16,28 @@ log = structlog.get_logger()
 open_ones = Gauge(
     "wxbot_pay_differences", "open differences with WeChat Pay", ["kind"], multiprocess_mode="mostrecent"
 )  # fmt: skip
+BY_BILL = "bill"
 KINDS = (
-    "unknown_order", "amount", "payer", "twice", "unknown_refund", "refund_amount",
+    "unknown_order", "amount", "payer", "twice", "unknown_refund", "refund_amount", "refund_late",
     "only_here", "only_there", "bill_amount", "balance",
 )  # fmt: skip
 
 
 def note(env: Env, *, kind: str, key: str, detail: str, payment: Payment | None = None) -> None:
-    """Keep one, by its number at WeChat; one that was seen before keeps its age, and a person's decision stands."""
+    """Keep one, by its number at WeChat; one that was seen before keeps its age, and a person's decision stands.
+
+    What is closed opens again when the news is another, or when only a bill had closed it.
+    """
     seen = {"last_seen_at": env.now, "detail": detail[:255]}
     same = (PayDifference.kind == kind, PayDifference.key == key[:64])
-    if PayDifference.change_if(*same, **seen):
+    closed = PayDifference.resolved_at.is_null(False)
+    other = (PayDifference.detail != detail[:255]) | (PayDifference.resolved_by == BY_BILL)
+    anew = {"first_seen_at": env.now, "resolved_at": None, "resolved_by": None, "reason": None}
+    if PayDifference.change_if(*same, closed, other, **anew, **seen):
+        log.error("money differs again", kind=kind)
+    elif PayDifference.change_if(*same, **seen):
         return
-    if PayDifference.add_once(kind=kind, key=key[:64], payment=payment, first_seen_at=env.now, **seen):
+    elif PayDifference.add_once(kind=kind, key=key[:64], payment=payment, first_seen_at=env.now, **seen):
         log.error("money differs", kind=kind, order=payment.order_id if payment else None)
 
 
@@ -69,7 +78,7 @@ def resolve(env: Env, *, difference_id: int, reason: str, who: str = "command") 
 def resolve_gone(env: Env, *, kind: str, key: str) -> None:
     """What WeChat has said meanwhile is what we have."""
     same = (PayDifference.kind == kind, PayDifference.key == key[:64], PayDifference.resolved_at.is_null())
-    PayDifference.change_if(*same, resolved_at=env.now, resolved_by="bill")
+    PayDifference.change_if(*same, resolved_at=env.now, resolved_by=BY_BILL)
 
 
 def measure(env: Env) -> None:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from clients.errors import RemoteDown, RemoteError, RemoteRefused
+from clients.errors import RemoteError
 from clients.pay import OrderPaid
 from models.errors import RemoteAway
-from models.order_errors import NotForSale, OrderOver
+from models.order_errors import AlreadyEnrolled, NotForSale, OrderOver
 from models.orders import JSAPI, OPEN, Order, Payment
-from services import money_in, orders, people, refund_money
+from services import access, money_in, orders, people, refund_money
 from services.context import Context
 from services.env import Env
 
@@ -30,7 +30,7 @@ async def order(
     """
     asked = {"course_slug": course_slug, "click": click, "seen_fen": seen_fen}
     no = await ctx.transact(orders.begin, person_id=person_id, **asked)
-    with suppress(OrderOver, RemoteAway, NotForSale):
+    with suppress(OrderOver, RemoteAway, NotForSale, AlreadyEnrolled):
         await start(ctx, person_id=person_id, no=no, trade_type=trade_type)
     return no
 
@@ -53,6 +53,8 @@ def open_payment(env: Env, *, person_id: int, no: str, trade_type: str) -> Asked
     order = orders.of_person(person_id, no)
     if not (order.is_payable(now=env.now) and orders.hold_unpaid(order)):
         raise OrderOver
+    if access.may_open(env, person_id=person_id, course_id=order.course_id):
+        raise AlreadyEnrolled
     payment = Payment.get_or_none(order=order, active_type=trade_type)
     if payment is None:
         payment = Payment.create(
@@ -84,14 +86,21 @@ async def start(ctx: Context, *, person_id: int, no: str, trade_type: str) -> No
     if asked.is_ready:
         return
     try:
-        found = await prepay(ctx, asked)
-    except OrderPaid:
-        await money_in.look(ctx, asked.payment_id)
-        return
-    except (RemoteDown, RemoteRefused) as problem:
+        found = await prepaid(ctx, asked)
+    except RemoteError as problem:
         log.warning("payment not made ready", payment=asked.payment_id, why=problem.code)
         raise RemoteAway(who="微信支付") from problem
-    await ctx.transact(note_ready, payment_id=asked.payment_id, **found)
+    if found:
+        await ctx.transact(note_ready, payment_id=asked.payment_id, **found)
+
+
+async def prepaid(ctx: Context, asked: Asked) -> dict[str, str]:
+    """The same; nothing where the money has come already, which is heard instead."""
+    try:
+        return await prepay(ctx, asked)
+    except OrderPaid:
+        await money_in.look(ctx, asked.payment_id)
+        return {}
 
 
 async def prepay(ctx: Context, asked: Asked) -> dict[str, str]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from clients.pay import RemoteRefund
 
 from clients.errors import RemoteError, RemoteRefused
+from clients.pay import RemoteRefund
 from models.access import Grant
 from models.orders import (
     ABNORMAL,
@@ -16,11 +16,12 @@ from models.orders import (
     GIVEN_BACK,
     PROCESSING,
     REFUNDED,
+    REFUSED,
     REVOKED,
     SUSPENDED,
     Refund,
 )
-from services import access, journal, notices, outbox, pay_differences
+from services import access, journal, notices, orders, outbox, pay_differences
 from services.context import Context
 from services.env import Env
 
@@ -79,6 +80,7 @@ async def deliver(ctx: Context, refund_id: int, within: float) -> None:
 def refused(env: Env, *, out_refund_no: str, code: str) -> None:
     """WeChat has said no to it."""
     if refund := Refund.by_out_no(out_refund_no):
+        orders.hold(refund.order)
         fail(env, refund, why=code)
 
 
@@ -89,6 +91,8 @@ def hear(env: Env, *, told: RemoteRefund) -> None:
         differ(env, "unknown_refund", told, None)
     elif told.refund_fen != refund.amount_fen:
         differ(env, "refund_amount", told, refund)
+    elif refund.state in {FAILED, REFUSED} and told.status == "SUCCESS":
+        differ(env, "refund_late", told, refund)  # the course was given back, and now the money is gone
     else:
         settle(env, refund, state=STATE.get(told.status, PROCESSING), refund_id=told.refund_id)
 
@@ -101,7 +105,8 @@ def differ(env: Env, kind: str, told: RemoteRefund, refund: Refund | None) -> No
 
 
 def settle(env: Env, refund: Refund, *, state: str, refund_id: str) -> None:
-    """Bring a refund to what WeChat says."""
+    """Bring a refund to what WeChat says; whoever else refunds this order waits meanwhile."""
+    orders.hold(refund.order)
     if state == DONE:
         finish(env, refund, refund_id=refund_id)
     elif state == FAILED:

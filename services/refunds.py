@@ -69,7 +69,8 @@ def put(
 
     Locks the right before the waiver is looked for, as completing a link locks it before it looks for a refund.
     """
-    if order.state != PAID:
+    orders.hold(order)
+    if Order.get_by_id(order.id).state != PAID:
         raise NotRefundable
     payment = order.payments.where(Payment.state == PAID).first()
     left_fen = payment.arrived_fen - payment.refunded_fen if payment else 0
@@ -143,9 +144,11 @@ def decide(env: Env, *, no: str, yes: bool, reason: str, who: str = "command") -
 def refuse(env: Env, refund: Refund, *, who: str, decision: str) -> None:
     """No: the course is his again, to exactly the former end."""
     decided = {"decided_at": env.now, "decided_by": who, "decision": decision[:255]}
-    if not refund.move(REFUSED, active_order=None, **decided):
+    has_failed = refund.state == FAILED  # then the course is his already
+    if not refund.move(REFUSED, only_from=(refund.state,), active_order=None, **decided):
         raise WrongInput(what=f"refund {refund.no} is decided already")
-    give_back(env, refund)
+    if not has_failed:
+        give_back(env, refund)
     audit.record(at=env.now, who=who, action="refund refused", subject=f"refund:{refund.no}", reason=decision[:255])
     text = f"「{refund.order.title}」的退款申请没有通过：{decision}。课程已经恢复，可以继续看。"
     notices.tell(env, person_id=refund.order.person_id, text=text)

@@ -142,6 +142,17 @@ def closes_queued(env: Env) -> Iterable[str]:
         yield f"payment {row.id}"
 
 
+@invariant("I9", "an order that closes waits for a payment that WeChat has still to close")
+def closing_waits(env: Env) -> Iterable[str]:
+    its = (Payment.order == Order.id) & (Payment.state == OPEN) & Payment.transaction_id.is_null()
+    for row in (
+        Order.select(Order.id)
+        .join(Payment, JOIN.LEFT_OUTER, on=its)
+        .where(Order.state == CLOSING, Payment.id.is_null())
+    ):
+        yield f"order {row.id}"
+
+
 @invariant("I20", "a sale's shares are those of its order, and sum to what was paid")
 def shares(env: Env) -> Iterable[str]:
     rows = JournalEntry.select(JournalEntry, Order).join(Order).where(JournalEntry.kind == journal.SALE)

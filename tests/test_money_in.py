@@ -164,6 +164,59 @@ async def test_late_money_closes_the_order_that_was_made_instead(site):
 
 
 @gen
+async def test_what_he_pays_while_it_closes_goes_back_when_late_money_has_bought_the_course(site):
+    late = await opens(site)
+    await closes(site, late)
+    fresh = await opens(site)
+    await comes(site, late)
+    await comes(site, fresh)
+    found = await states(site)
+    assert (found["orders"], found["payments"]) == (["paid", "closed"], ["paid", "surplus"])
+    assert found["rights"] == ["lives"] and await site.broken() == []
+
+
+@gen
+async def test_who_has_got_the_course_meanwhile_is_not_led_to_the_cashier(site):
+    payment = await opens(site)
+    await site.buys("anna")
+    await site.signs_in("anna")
+    page = await site.posts("anna", f"/orders/{payment.order.no}/pay")
+    assert page.status == 409 and page.find("error-code").text == "already_enrolled"
+
+
+@gen
+async def test_wrong_money_for_an_order_that_closes_lets_it_close(site):
+    payment = await opens(site)
+    await site.ctx.transact(lambda env: close(env, Order.get_by_id(payment.order_id)))
+    await comes(site, payment, total_fen=1)
+    assert (await states(site))["orders"] == ["closed"] and await site.broken() == []
+
+
+@gen
+async def test_money_that_has_gone_again_at_wechats_console_is_listed(site):
+    await comes(site, await opens(site), state="REFUND")
+    assert (await states(site))["orders"] == ["paid"] and await differences(site) == ["unknown_refund"]
+
+
+@gen
+async def test_money_for_somebody_who_has_left_waits_for_a_person(site):
+    payment = await opens(site, kind=NATIVE)
+    await site.box.wechat.revoke(site.phone("anna").person, cancel=True)
+    await comes(site, payment)
+    assert (await states(site))["payments"] == ["held"] and (await states(site))["rights"] == []
+
+
+@gen
+async def test_a_clock_that_was_ahead_keeps_nobody_out(site):
+    payment = await opens(site)
+    site.clock.forward(minutes=10)
+    await comes(site, payment)
+    site.clock.forward(minutes=-10)
+    await site.signs_in("anna")
+    assert (await site.phone("anna").open(f"{site.base_url}/courses/{COURSE}/lessons/2")).status == 200
+
+
+@gen
 async def test_what_wechat_says_of_the_moment_is_kept_and_ours_decides_about_the_window(site):
     payment = await opens(site)
     site.clock.forward(minutes=3)

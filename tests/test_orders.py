@@ -303,3 +303,13 @@ async def test_no_row_moves_against_its_table(site):
 async def test_another_course_is_another_order(site):
     first, second = await begin(site), await begin(site, click="d" * 32, seen_fen=9900, course=OTHER_COURSE)
     assert first != second and len(await rows(site, Order)) == 2
+
+
+@gen
+async def test_an_order_with_money_that_is_held_says_so_wherever_it_is_shown(site):
+    payment = await opens(site)
+    await comes(site, payment, total_fen=1)
+    await site.signs_in("anna")
+    page = await site.phone("anna").open(f"{site.base_url}/me/orders")
+    assert page.find("order-state").attrs["data-state"] == "held"
+    assert "人工核对" in (await site.phone("anna").open(f"{site.base_url}/orders/{payment.order.no}")).text

@@ -78,6 +78,30 @@ async def test_each_difference_is_listed_and_nothing_is_smoothed_over(site, lie,
 
 
 @gen
+async def test_one_payment_that_cannot_be_asked_about_keeps_no_other_from_being_found(site):
+    site.world.faults.set("pay", "lost", operation="pay.notice")
+    for name in ("anna", "bob"):
+        await orders(site, name)
+        await pays(site, name)
+    site.world.faults.set("pay", "error", operation="pay.query", times=1)
+    (report,) = await next_morning(site)
+    assert sorted((await states(site))["orders"]) == ["paid", "unpaid"]
+    assert report.differences == 1 and await differences(site) == ["only_there"]
+
+
+@gen
+async def test_a_refund_that_the_bill_knows_to_be_done_is_asked_about(site):
+    order = await buys(site)
+    site.world.faults.set("pay", "lost", operation="pay.refund_notice")
+    await site.posts("anna", f"/orders/{order.no}/refund")
+    await site.delivers()
+    site.box.pay.settle_refunds()
+    assert (await states(site))["refunds"] == ["processing"]
+    (report,) = await next_morning(site)
+    assert (await states(site))["refunds"] == ["done"] and report.differences == 0
+
+
+@gen
 async def test_a_bill_that_cannot_be_had_is_tried_again(site):
     await buys(site)
     site.world.faults.set("pay", "down", operation="pay.bill")

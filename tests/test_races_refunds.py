@@ -63,12 +63,19 @@ async def over_refunded(site: Site) -> int:
     return await counted(site, Payment, Payment.refunded_fen > Payment.arrived_fen)
 
 
+@pytest.fixture
+def unheld(monkeypatch):
+    """Nobody waits for the row of an order any more."""
+    monkeypatch.setattr(orders, "hold", lambda _order: None)
+
+
 async def test_sixteen_requests_for_one_refund_make_one(arena, rounds):
     times = rounds(2, soak=200)
     await each_round(arena, alone(one_refund), times, ok=1, refund_open=LOSERS)
     assert await counted(arena, Refund) == times
 
 
+@pytest.mark.usefixtures("unheld")
 async def test_control_without_its_guards_one_order_is_refunded_often(loose_arena, without, careless, monkeypatch):
     without(Refund, "active_order")
     careless(Payment)
@@ -104,6 +111,7 @@ async def test_also_without_that_they_are_together_never_more_than_came(loose_ar
     assert await over_refunded(loose_arena) == 0
 
 
+@pytest.mark.usefixtures("unheld")
 async def test_control_who_looks_before_he_sets_aside_gives_back_more_than_came(loose_arena, without, careless):
     without(Refund, "active_order")
     careless(Payment)
@@ -116,6 +124,7 @@ async def test_a_refund_told_done_by_sixteen_is_booked_once(arena, rounds):
     assert await counted(arena, JournalEntry, REVERSAL) == times
 
 
+@pytest.mark.usefixtures("unheld")
 async def test_control_who_looks_before_he_books_a_refund_books_it_often(loose_arena, without, careless):
     without(JournalEntry, "source")
     careless(Refund)

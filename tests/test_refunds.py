@@ -189,6 +189,18 @@ async def test_a_failed_refund_is_tried_again_under_a_new_number_and_old_news_of
 
 
 @gen
+async def test_money_that_went_though_the_refund_had_failed_is_listed(site):
+    no = await paid(site)
+    number = await ask(site, no)
+    await answers(site, "CLOSED")
+    await answers(site, "SUCCESS")
+    assert (await states(site))["refunds"] == ["failed"] and await differences(site) == ["refund_late"]
+    await site.ctx.transact(refunds.decide, no=number, yes=False, reason="已经线下处理")
+    assert (await states(site))["refunds"] == ["refused"] and (await states(site))["rights"] == ["lives"]
+    assert (await rows(site, Payment))[0].refunded_fen == 0 and await site.broken() == []
+
+
+@gen
 async def test_a_refund_that_wechat_refuses_leaves_the_course_and_is_seen(site):
     order = await buys(site)
     site.clock.forward(days=366)  # WeChat gives nothing back after a year

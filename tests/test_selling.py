@@ -153,12 +153,39 @@ async def test_money_that_is_held_goes_back_by_a_persons_decision(site, wxbot_be
 
 @SQLITE
 @gen
+async def test_money_that_is_held_goes_back_also_after_its_difference_was_closed(site, wxbot_beside):
+    payment = await opens(site)
+    await comes(site, payment, total_fen=1)
+    (row,) = await rows(site, PayDifference)
+    await types(site, wxbot_beside, "pay", "resolve", str(row.id), "--reason", "asked him")
+    done = await types(site, wxbot_beside, "pay", "resolve", str(row.id), "--send-back", "--reason", "he wants it back")
+    assert done.code == 0 and (await states(site))["refunds"] == ["agreed"]
+
+
+@SQLITE
+@gen
 async def test_a_difference_that_is_seen_again_keeps_its_age(site):
     for hours in (0, 5):
         site.clock.forward(hours=hours)
         await site.ctx.transact(pay_differences.note, kind="only_there", key="4200001", detail=f"{hours}")
     (row,) = await rows(site, PayDifference)
     assert row.first_seen_at == START and row.last_seen_at == site.clock.now() and row.detail == "5"
+
+
+@SQLITE
+@gen
+async def test_a_closed_difference_opens_again_for_other_news_only(site):
+    note = {"kind": "balance", "key": "2026-11-22"}
+    await site.ctx.transact(pay_differences.note, **note, detail="1")
+    await site.ctx.transact(pay_differences.resolve, difference_id=1, reason="seen")
+    await site.ctx.transact(pay_differences.note, **note, detail="1")
+    assert await differences(site) == []
+    await site.ctx.transact(pay_differences.note, **note, detail="2")
+    assert await differences(site) == ["balance"]
+    await site.ctx.transact(pay_differences.resolve_gone, **note)
+    assert await differences(site) == []
+    await site.ctx.transact(pay_differences.note, **note, detail="2")
+    assert await differences(site) == ["balance"]
 
 
 @SQLITE

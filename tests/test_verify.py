@@ -264,6 +264,9 @@ BREAKS = {
     "an order that closes has told WeChat to take no more money for it": lambda: money(
         order=order(state="closing"), state="open", transaction_id=None, arrived_fen=None
     ),
+    "an order that closes waits for a payment that WeChat has still to close": lambda: order(
+        state="closing", paid_at=None
+    ),
     "a sale's shares are those of its order, and sum to what was paid": lambda: entry(
         {"clearing:wechat": 100, "revenue:platform": -100}, order=money().order
     ),

@@ -40,7 +40,7 @@ STATE_WORDS = {
 
 ORDER_WORDS = {
     "unpaid": "待付款", "closing": "正在关闭", "closed": "已关闭", "paid": "已支付", "refunded": "已退款",
-    "resting": "退款处理中",
+    "resting": "退款处理中", "held": "正在人工核对，请不要重复支付",
 }  # fmt: skip
 
 
