@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from clients.pay import PayNotice
 from models.journal import JournalEntry
 from models.links import Link, RefundWaiver
