@@ -65,7 +65,7 @@ def begin(env: Env, *, person_id: int, course_slug: str, click: str, seen_fen: i
     if offer.live_order and (no := still_live(env, offer.live_order)):
         return no
     if offer.price_fen != seen_fen:
-        raise PriceChanged(price=f"¥{offer.price_fen / 100:g}")
+        raise PriceChanged(price=f"¥{offer.price_fen / 100:.2f}")
     return create(env, person_id=person_id, course=Course.get(slug=course_slug), click_hash=click_hash, offer=offer)
 
 
