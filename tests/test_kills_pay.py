@@ -46,6 +46,7 @@ class Told:
     site: Site
     lanes: list[Notices] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
+    is_over: bool = False
 
     def __post_init__(self) -> None:
         self.lanes = [Notices(self.site.world, self.site.box.pay.settings) for _ in range(LANES)]
@@ -80,22 +81,24 @@ class Told:
     @asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
         """All lanes tell what is due, again and again, while time passes."""
+        self.is_over = False
         tasks = [asyncio.create_task(self.tells(lane)) for lane in self.lanes] + [asyncio.create_task(self.passes())]
-        yield
-        for one in tasks:
-            one.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            yield
+        finally:
+            self.is_over = True
+            await asyncio.gather(*tasks)
 
     async def tells(self, lane: Notices) -> None:
-        """One lane, for ever."""
-        while True:
+        """One lane, until it is over."""
+        while not self.is_over:
             await lane.deliver_due()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def passes(self) -> None:
         """The sandbox's clock goes as ours does."""
         before = time.monotonic()
-        while True:
+        while not self.is_over:
             await asyncio.sleep(LOOK_SECONDS)
             now = time.monotonic()
             self.site.clock.forward(seconds=now - before)
@@ -120,6 +123,17 @@ async def check(site: Site, numbers: list[str], heard: list[str]) -> None:
     assert await site.ctx.read(lambda _env: JournalLine.select(fn.SUM(JournalLine.amount_fen)).scalar()) in {0, None}
 
 
+async def comes_back(process: Mortal) -> None:
+    """It serves again, itself: beside another one `is_up` alone would not tell."""
+    process.log.unlink(missing_ok=True)
+    await process.serves()
+
+    async def says_so() -> bool:
+        return process.log.exists() and "serving " in process.log.read_text("utf-8")
+
+    await process.until(says_so)
+
+
 @dataclass
 class Arena:
     """A site whose address is served by two processes, on a database of the test's own; all can be killed."""
@@ -132,7 +146,7 @@ class Arena:
         """One of the processes."""
         first = self.processes[0]
         await first.is_killed()
-        await first.serves()
+        await comes_back(first)
         self.processes.reverse()
 
     async def both_die(self) -> None:
@@ -140,7 +154,7 @@ class Arena:
         for one in self.processes:
             await one.is_killed()
         for one in self.processes:
-            await one.serves()
+            await comes_back(one)
 
     async def database_dies(self) -> None:
         """The database, which is back a moment later."""
@@ -168,7 +182,7 @@ def arena(
     async def begin() -> None:
         await made.processes[0].takes_over()
         for one in made.processes:
-            await one.serves()
+            await comes_back(one)
 
     io_loop.run_sync(begin)
     yield made
