@@ -1,6 +1,7 @@
 """How a day's bill is had: WeChat Pay names an address and a SHA-1, signed; the file itself is not signed."""
 
 import asyncio
+import hmac
 from collections.abc import Callable
 from hashlib import sha1
 from typing import TypeVar
@@ -36,7 +37,8 @@ class BillFiles:
         return await asyncio.to_thread(self._read, body, wire.hash_value.lower(), read)  # seconds, for a great day
 
     def _read(self, body: bytes, digest: str, read: Callable[[bytes], list[Line]]) -> list[Line]:
-        if sha1(body, usedforsecurity=False).hexdigest() != digest:
+        found = sha1(body, usedforsecurity=False).hexdigest()
+        if not hmac.compare_digest(found.encode(), digest.encode()):
             raise RemoteDown(self._peer.name, "wrong_sha1")
         try:
             return read(body)

@@ -1,6 +1,7 @@
 """WeChat Pay's cryptography: RSA signatures over lines of text, and AES-256-GCM under the merchant's APIv3 key."""
 
 import base64
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ def is_signed(key: RSAPublicKey, signed: bytes, signature: str) -> bool:
         key.verify(raw, signed, PKCS1v15(), SHA256())
     except (ValueError, InvalidSignature):
         return False
-    return base64.b64encode(raw).decode() == signature
+    return hmac.compare_digest(base64.b64encode(raw), signature.encode())
 
 
 def unseal(api_v3_key: bytes, *, nonce: str, associated_data: str, ciphertext: str) -> bytes:

@@ -50,7 +50,7 @@ LIMITS = {
     "picture": Limit(120, 60),
     "api": Limit(6000, 60),
     "api_key": Limit(60, 60),
-    "event": Limit(6000, 60),
+    "event": Limit(6000, 60, here=True),
 }
 
 

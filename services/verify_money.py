@@ -22,6 +22,7 @@ from models.orders import (
     REFUNDED,
     REFUSED,
     SUSPENDED,
+    UNPAID,
     Order,
     Payment,
     Refund,
@@ -138,7 +139,7 @@ def closes_queued(env: Env) -> Iterable[str]:
     same = (OutboxItem.subject == Payment.id) & (OutboxItem.kind == outbox.CLOSE)
     rows = Payment.select(Payment.id).join(Order).switch(Payment).join(OutboxItem, JOIN.LEFT_OUTER, on=same)
     undone = OutboxItem.id.is_null() | (OutboxItem.done >= OutboxItem.wanted)
-    for row in rows.where(Payment.state == OPEN, Order.state.in_([CLOSING, PAID]), undone):
+    for row in rows.where(Payment.state == OPEN, Order.state != UNPAID, undone):
         yield f"payment {row.id}"
 
 
