@@ -15,6 +15,7 @@ TAKE_NOTHING = {
     ("GET", "/me/links$"),
     ("GET", "/lecturer$"),
     ("GET", "/me/access$"),
+    ("GET", "/me/orders$"),
     ("POST", "/oauth/sign-out$"),
 }
 KNOWN = Known("wapiti", "CSRF: no token", "POST /me/*", "its name is not known there")

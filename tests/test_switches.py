@@ -3,7 +3,7 @@
 import pytest
 
 from models.links import Link
-from sandbox.faults import INCOMING, KINDS, OUTGOING
+from sandbox.faults import INCOMING, KINDS, OUTGOING, SENT
 from sandbox.phone_page import Page
 from sandbox.planet_company import LIST_LIES
 from sandbox.planet_control import LiesHandler
@@ -92,7 +92,7 @@ async def test_a_switch_of_wechat_while_somebody_signs_in(site, kind):
     await is_linked_in_the_end(site, await site.links())
 
 
-@pytest.mark.parametrize("kind", OUTGOING)
+@pytest.mark.parametrize("kind", SENT["wechat"])
 @SQLITE
 @gen
 async def test_a_switch_of_the_pushes_while_somebody_unlinks(site, kind):

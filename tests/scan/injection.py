@@ -60,7 +60,7 @@ PAGES = [
 FORMS = [
     ("/oauth/start", form(target="me*")), ("/courses/infosec-workplace/planet", form(waiver="2026-11*")),
     ("/courses/infosec-workplace/buy", form(click="0123456789abcdef0123456789abcdef*", price_fen="19900*")),
-    ("/orders/20261122000000000000000000000000*/pay", form()),
+    *((f"/orders/20261122000000000000000000000000*/{act}", form()) for act in ("pay", "check", "cancel")),
     ("/orders/20261122000000000000000000000000/refund", form(reason="x*")),
     ("/planets/infosec", form(waiver="2026-11*")),
     ("/lecturer/pairings/1*", form(action="pause*")), ("/me/links/99*/unlink", form()),
