@@ -71,8 +71,8 @@ FORMS = [
     ("/claims/aaaaaaaaaaaaaaaa*", form()), ("/lecturer/invites/0123456789abcdef0123456789abcdef*", form()),
 ]  # fmt: skip
 EVENT = {"webhook-id": "evt_1*", "webhook-timestamp": "1795600000*", "webhook-signature": "v1,eA==*"}
-NOTICE = {
-    "Wechatpay-Timestamp": "1795600000*", "Wechatpay-Nonce": "x*", "Wechatpay-Serial": "x*",
+NOTICE = {  # sqlmap leaves alone whatever is called a nonce
+    "Wechatpay-Timestamp": "1795600000*", "Wechatpay-Nonce": "x", "Wechatpay-Serial": "x*",
     "Wechatpay-Signature": "eA==*",
 }  # fmt: skip
 
