@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from clients.pay import WeChatPay
-
 from clients.http import Peer
+from clients.pay import WeChatPay
 from clients.planets import PlanetProvider
 from clients.wechat import WeChat
 from models.errors import NotFound
