@@ -14,6 +14,7 @@ from services.config import is_loopback
 FEN = re.compile(r"0|[1-9][0-9]{0,8}")
 CLICK = re.compile(r"[0-9a-f]{32}")
 MOST_REASON = 200
+MOST_CODE = 64
 
 
 def trade_type(handler: BaseHandler) -> str:
@@ -32,8 +33,8 @@ class BuyHandler(BaseHandler):
 
     @signed_in
     async def get(self, slug: str) -> None:
-        offer = await self.ctx.read(orders.checkout, person_id=self.person.id, course_slug=slug)
-        self.page("buy.html", offer=offer, click=self.ctx.new_code(128))
+        offer = await self.ctx.read(order_views.offer, person_id=self.person.id, course_slug=slug)
+        self.page("buy.html", offer=offer.checkout, choices=offer.choices, click=self.ctx.new_code(128))
 
     @signed_in
     async def post(self, slug: str) -> None:
@@ -42,7 +43,11 @@ class BuyHandler(BaseHandler):
             raise WrongInput(what="click")
         if not FEN.fullmatch(seen):
             raise WrongInput(what="price_fen")
+        voucher = self.field("typed", "", most=MOST_CODE).strip() or self.field("voucher", "", most=MOST_CODE)
+        if voucher:
+            await self.limit("voucher")  # whoever tries codes is stopped, also at right ones (V6)
         asked = {"course_slug": slug, "click": click, "seen_fen": int(seen), "trade_type": trade_type(self)}
+        asked["voucher"] = voucher
         self.see(f"/orders/{await paying.order(self.ctx, person_id=self.person.id, **asked)}")
 
 

@@ -20,6 +20,7 @@ TARGETS = {
     "order": (ORDER_NO, "/orders/{}"),
     "refund": (ORDER_NO, "/orders/{}/refund"),
     "orders": (r"", "/me/orders"),
+    "vouchers": (r"", "/me/vouchers"),
     "course_planet": (SLUG, "/courses/{}/planet"),
     "claim": (CODE, "/claims/{}"),
     "scan": (r"[0-9a-f]{32}", "/s/{}"),

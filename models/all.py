@@ -23,6 +23,7 @@ from models.payments import PlanetAccount, PlanetPayment
 from models.people import Identity, Person, Session, SignInState
 from models.purchases import Platform, Purchase
 from models.scans import Scan
+from models.vouchers import Campaign, CampaignCourse, Redemption, Voucher
 
 ROWS = [
     Person, Identity, Session, SignInState,
@@ -32,5 +33,6 @@ ROWS = [
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
     PlanetEvent, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, Scan,
     Order, Payment, Refund, PayDifference, PayBill, JournalEntry, JournalLine,
+    Campaign, CampaignCourse, Voucher, Redemption,
     AuditEntry,
 ]  # fmt: skip

@@ -17,6 +17,7 @@ OPEN, SURPLUS, HELD = "open", "surplus", "held"
 ASKED, REFUSED, AGREED, PROCESSING = "asked", "refused", "agreed", "processing"
 DONE, ABNORMAL, FAILED = "done", "abnormal", "failed"
 KEPT, SUSPENDED, GIVEN_BACK, REVOKED = "kept", "suspended", "given_back", "revoked"
+BY_PLATFORM, BY_LECTURER = "platform", "lecturer"
 JSAPI, NATIVE = "JSAPI", "NATIVE"
 BY_LEARNER, BY_OPERATOR, LATE_MONEY = "learner", "operator", "late_money"
 
@@ -64,6 +65,7 @@ def moving(kind: type[Moving], state: str, only_from: tuple[str, ...], names: tu
 class Order(Moving):
     """订单: one course for one person, at the price and the split of the moment it was made (C2, M1).
 
+    A voucher has taken `voucher_fen` off the list price, at the cost of its `voucher_bearer`.
     `active_person` is filled until it is paid or closed and NULL after: at most one live order for person and course.
     `click_hash` is of the page's own button, so that the same click makes one order.
     """
@@ -78,6 +80,8 @@ class Order(Moving):
     split_percent = IntegerField()
     list_fen = IntegerField()
     price_fen = IntegerField()
+    voucher_fen = IntegerField(null=True)
+    voucher_bearer = CharField(max_length=16, null=True)
     state = CharField(max_length=16, default=UNPAID)
     created_at = UtcField()
     expires_at = UtcField()

@@ -23,6 +23,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_white
 Title = Annotated[str, StringConstraints(min_length=1, max_length=128, strip_whitespace=True)]
 Fen = Annotated[int, Field(ge=0, le=100_000_000, strict=True)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=16)]
+Days = Annotated[int, Field(ge=1, le=3660, strict=True)]
 Count = Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
 MOST_BYTES = 65_535  # what MariaDB keeps of a text
 
@@ -106,7 +107,7 @@ class PlanetPart(Part):
     provider: Literal["partner"]
     group_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_.-]{1,64}$")]
     price_fen: Fen
-    days: Annotated[int, Field(ge=1, le=3660, strict=True)] = 365
+    days: Days = 365
     entry_url: Annotated[str, StringConstraints(max_length=500)] = ""
     guests: list[GuestPart] = []
 
@@ -124,14 +125,19 @@ class PairingPart(Part):
 
 
 class CampaignPart(Part):
-    """A campaign; checked from the first day, used once vouchers are there."""
+    """A campaign: who earns a voucher, of how much, and what it pays for (V1)."""
 
     slug: Slug
     kind: Literal["price_rise", "early_enrolment", "shared_planet", "manual", "reward"]
+    title: Annotated[str, StringConstraints(max_length=64)] = ""
     course: Slug | None = None
+    planet: Slug | None = None
     amount_fen: Fen | None = None
+    min_fen: Fen = 0
     starts: AwareDatetime
     ends: AwareDatetime
+    enrol_days: Days | None = None
+    valid_days: Days | None = None
     scope: Slug | list[Slug] = "all"
     except_courses: list[Slug] = []
     quota: Count | None = None
@@ -148,6 +154,10 @@ class CampaignPart(Part):
             raise ValueError("a price_rise names its course")
         if self.kind != "shared_planet" and self.amount_fen is None:  # that one is worth what was paid
             raise ValueError(f"a {self.kind} has an amount_fen")
+        if self.amount_fen == 0:
+            raise ValueError("amount_fen must be above 0")
+        if self.kind == "shared_planet" and (self.quota or self.budget_fen is not None):
+            raise ValueError("a shared_planet keeps what was paid whole: it has no quota and no budget_fen")
         return self
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from models import audit
 from models.base import SHANGHAI, Row, shanghai_day
 from models.catalogue import Course, CoursePlanet, Guest, Lecturer, Lesson, Planet, Price
-from services import catalogue
+from models.vouchers import Campaign
+from services import campaign_load, catalogue
 from services.catalogue_file import (
     BadCatalogue,
     CampaignPart,
@@ -19,6 +20,7 @@ from services.catalogue_file import (
     PricePart,
 )
 from services.env import Env
+from services.putting import put
 
 MOST_AUDITED = 15_000  # characters: MariaDB keeps 65 535 bytes of a text
 Place = tuple[int | str, ...]
@@ -52,6 +54,8 @@ def load(env: Env, *, file: CatalogueFile, lines: Lines) -> list[str]:
         told += load_planet(part)
     for part in file.pairings:
         told += load_pairing(env, part)
+    for number, part in enumerate(file.campaigns):
+        told += campaign_load.load(part, line=lines.of(("campaigns", number)))
     if told:
         catalogue.changed()
         told_first = "\n".join(told)[:MOST_AUDITED]
@@ -134,30 +138,14 @@ def campaign_references(number: int, part: CampaignPart) -> Iterable[tuple[Place
     """Whose vouchers pay for what: `scope` is all, one lecturer, or a list of courses."""
     if part.course:
         yield ("campaigns", number, "course"), Course, part.course
+    if part.planet:
+        yield ("campaigns", number, "planet"), Planet, part.planet
     if isinstance(part.scope, str) and part.scope != "all":
         yield ("campaigns", number, "scope"), Lecturer, part.scope
     for slug in part.scope if isinstance(part.scope, list) else []:
         yield ("campaigns", number, "scope"), Course, slug
     for slug in part.except_courses:
         yield ("campaigns", number, "except_courses"), Course, slug
-
-
-def put(row: type[Row], key: dict[str, Any], values: dict[str, Any], name: str = "") -> list[str]:
-    """Insert or change one row; a sentence for what changed."""
-    name = name or f"{row.__name__.lower()} {key.get('slug')}"
-    old = row.get_or_none(**key)
-    if old is None:
-        row.create(**key, **values)
-        return [f"+ {name}"]
-    changed = {field: value for field, value in values.items() if old.__data__[field] != value}
-    if changed:
-        row.update(**changed).where(row.id == old.id).execute()
-    return [f"~ {name}: {field} {brief(old.__data__[field])} → {brief(value)}" for field, value in changed.items()]
-
-
-def brief(value: Any) -> str:
-    """The beginning of a value, on one line."""
-    return " ".join(f"{value!s:.60}".split())
 
 
 def load_course(env: Env, part: CoursePart, lines: Lines, number: int) -> list[str]:
@@ -233,6 +221,7 @@ def left_alone(file: CatalogueFile) -> list[str]:
         Lecturer: {part.slug for part in file.lecturers},
         Course: {part.slug for part in file.courses},
         Planet: {part.slug for part in file.planets},
+        Campaign: {part.slug for part in file.campaigns},
     }
     return [
         f"= {row.__name__.lower()} {slug} is not in the file and stays as it is"

@@ -112,6 +112,9 @@ class Config(BaseSettings):
     planet_floor_percent: int = Field(
         80, ge=0, le=100, description="a payment at a planet below this share of its price gives nothing by itself"
     )
+    planet_refund_hours: int = Field(
+        72, ge=0, le=8760, description="hours in which a planet itself refunds: a voucher of its payment waits so long"
+    )
     planet_brake_percent: int = Field(
         20,
         ge=1,

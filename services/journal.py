@@ -33,10 +33,28 @@ def book(
 
 def book_sale(env: Env, order: Order, payment: Payment) -> None:
     """An order is paid: everybody has his share of it."""
-    slug, percent = order.lecturer.slug, order.split_percent
-    lines = sale_lines(order.price_fen, lecturer_slug=slug, percent=percent)
-    split = f"{slug} {percent}/{100 - percent}"
-    book(env, kind=SALE, source=source_of(payment), lines=lines, order=order, split=split)
+    book(env, kind=SALE, source=source_of(payment), lines=lines_of_sale(order), order=order, split=split_of(order))
+
+
+def book_free_sale(env: Env, order: Order) -> None:
+    """An order that a voucher has paid wholly: its cost is its bearer's. One of price 0 moves nothing."""
+    if order.voucher_fen:
+        book(
+            env, kind=SALE, source=source_of_free(order), lines=lines_of_sale(order), order=order, split=split_of(order)
+        )
+
+
+def lines_of_sale(order: Order) -> dict[str, int]:
+    """What its sale does to the accounts, by the split and the voucher that it has kept."""
+    voucher = {"voucher_fen": order.voucher_fen or 0, "bearer": order.voucher_bearer or ""}
+    return sale_lines(
+        order.price_fen, lecturer_slug=order.lecturer.slug, percent=order.split_percent, **voucher
+    )  # fmt: skip
+
+
+def split_of(order: Order) -> str:
+    """The shares that were agreed, as an entry names them."""
+    return f"{order.lecturer.slug} {order.split_percent}/{100 - order.split_percent}"
 
 
 def book_late_money(env: Env, payment: Payment) -> None:
@@ -52,11 +70,28 @@ def source_of(payment: Payment) -> str:
 
 def book_refund(env: Env, refund: Refund) -> None:
     """Money went back: what its arrival booked is taken back, all of it or pro rata."""
+    if refund.payment_id is None:
+        book_free_refund(env, refund)
+        return
     booked = JournalEntry.get(source=source_of(refund.payment))
     before = -reversed_so_far(booked)
     lines = reversed_lines(lines_of(booked), before_fen=before, refund_fen=refund.amount_fen)
     source = f"refund:{refund.out_refund_no}"
     book(env, kind=REVERSAL, source=source, lines=lines, order=refund.order, split=booked.split, reverses=booked)
+
+
+def book_free_refund(env: Env, refund: Refund) -> None:
+    """No money went back; the cost of the voucher that had paid it is taken back."""
+    booked = JournalEntry.get_or_none(source=source_of_free(refund.order))
+    if booked:
+        lines = {account: -fen for account, fen in lines_of(booked).items()}
+        source = f"refund:{refund.out_refund_no}"
+        book(env, kind=REVERSAL, source=source, lines=lines, order=refund.order, split=booked.split, reverses=booked)
+
+
+def source_of_free(order: Order) -> str:
+    """What the entry of an order without a payment is booked for."""
+    return f"order:{order.no}"
 
 
 def lines_of(entry: JournalEntry) -> dict[str, int]:

@@ -47,6 +47,7 @@ LIMITS = {
     "phone": Limit(60, 60),
     "change": Limit(60, 60),
     "buy": Limit(30, 60),
+    "voucher": Limit(60, 3600),
     "picture": Limit(120, 60),
     "api": Limit(6000, 60),
     "api_key": Limit(60, 60),

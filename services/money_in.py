@@ -7,7 +7,7 @@ from models.errors import TooBusy
 from models.orders import CLOSED, CLOSING, HELD, JSAPI, PAID, SURPLUS, Order, Payment
 from models.people import Person
 from models.prepared import Prepared, given
-from services import access, journal, notices, orders, outbox, pay_differences, people, refunds
+from services import access, journal, notices, orders, outbox, pay_differences, people, redemptions, refunds
 from services.context import Context
 from services.env import Env
 
@@ -121,6 +121,8 @@ def pays(env: Env, order: Order) -> bool:
     for other in orders.others_of(order):
         orders.close(env, other)
     if access.may_open(env, person_id=order.person_id, course_id=order.course_id):
+        return False
+    if order.state == CLOSED and not redemptions.take_again(env, order):
         return False
     return orders.fulfil(env, order, only_from=GIVEN_UP)
 

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.access import Grant
+from models.catalogue import Course
 from models.orders import HELD, JSAPI, LATE_MONEY, NATIVE, PAID, REFUNDED, Order, PayDifference, Payment, Refund
-from services import orders, refunds
+from models.vouchers import HELD as HELD_VOUCHER
+from models.vouchers import OPEN as OPEN_VOUCHER
+from models.vouchers import RESTING, Voucher
+from services import earned, orders, redemptions, refunds, voucher_views
 from services.env import Env
 
 MOST_SHOWN = 100
@@ -41,6 +45,15 @@ class WaiverView:
 
 
 @dataclass(frozen=True, slots=True)
+class EarnedView:
+    """The vouchers that a purchase has earned: codes that a refund ends, what was spent, whether an order has one."""
+
+    ending: tuple[str, ...]
+    spent_fen: int
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OrderView:
     """An order as its page shows it; `is_payable` while a payment may begin, `is_held` while a person looks at money.
 
@@ -53,8 +66,12 @@ class OrderView:
     title: str
     lecturer: str
     state: str
+    list_fen: int
     price_fen: int
+    voucher_fen: int
+    voucher_code: str
     left_fen: int
+    earned: EarnedView
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None
@@ -97,6 +114,22 @@ class OrderView:
         return "-".join([self.state, *more, *ready, *states])
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What stands at the check-out, and with which of his vouchers he may pay for it."""
+
+    checkout: orders.Checkout
+    choices: voucher_views.Choices
+
+
+def offer(env: Env, *, person_id: int, course_slug: str) -> Offer:
+    """What a buyer reads before he orders; raises as `orders.checkout` does."""
+    checkout = orders.checkout(env, person_id=person_id, course_slug=course_slug)
+    course = Course.get(slug=course_slug)
+    asked = {"person_id": person_id, "course": course, "price_fen": checkout.price_fen}
+    return Offer(checkout, voucher_views.choices(env, **asked))
+
+
 def view(env: Env, *, person_id: int, no: str) -> OrderView:
     """One order of his; raises NotFound."""
     return shown(env, orders.of_person(person_id, no))
@@ -112,7 +145,8 @@ def shown(env: Env, order: Order) -> OrderView:
     is_under_way = any(one.is_open and not one.is_late for one in found)
     return OrderView(
         no=order.no, tail=order.tail, course_slug=order.course.slug, title=order.title, lecturer=order.lecturer.name,
-        state=order.state, price_fen=order.price_fen, left_fen=left_fen(order),
+        state=order.state, list_fen=order.list_fen, price_fen=order.price_fen, voucher_fen=order.voucher_fen or 0,
+        voucher_code=code_of(order), left_fen=left_fen(order), earned=earned_view(grant),
         created_at=order.created_at, expires_at=order.expires_at,
         paid_at=order.paid_at, closed_at=order.closed_at, is_payable=order.is_payable(now=env.now),
         is_held=order.state not in {PAID, REFUNDED} and order.id in held([order.id]),
@@ -120,6 +154,19 @@ def shown(env: Env, order: Order) -> OrderView:
         payments={one.trade_type: one for one in orders.open_payments(order)},
         refund_until=end if may_ask and not is_under_way else None, window_end=end, waiver=waiver, refunds=found,
     )  # fmt: skip
+
+
+def code_of(order: Order) -> str:
+    """The voucher that pays a part of it; empty without one."""
+    redemption = redemptions.of(order)
+    return redemption.voucher.code if redemption else ""
+
+
+def earned_view(grant: Grant | None) -> EarnedView:
+    """What a refund would do to the vouchers that this purchase has earned."""
+    mine = list(Voucher.select().where(Voucher.earned_by == grant)) if grant else []
+    ending = tuple(one.code for one in mine if one.state in {OPEN_VOUCHER, RESTING})
+    return EarnedView(ending, earned.worth_spent(grant), any(one.state == HELD_VOUCHER for one in mine))
 
 
 def left_fen(order: Order) -> int:

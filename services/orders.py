@@ -13,7 +13,8 @@ from models.order_errors import AlreadyEnrolled, NotForSale, OrderClosing, Order
 from models.orders import CLOSED, CLOSING, OPEN, PAID, UNPAID, Order, Payment
 from models.people import digest
 from models.prepared import Prepared, add_once, given
-from services import access, notices, outbox
+from models.vouchers import Voucher
+from services import access, journal, notices, outbox, redemptions, vouchers
 from services.env import Env
 
 AT_ONCE = 200
@@ -53,10 +54,11 @@ def price_of(env: Env, course: Course) -> int:
     return price_fen
 
 
-def begin(env: Env, *, person_id: int, course_slug: str, click: str, seen_fen: int) -> str:
+def begin(env: Env, *, person_id: int, course_slug: str, click: str, seen_fen: int, voucher: str = "") -> str:
     """Order a course; the order's number. The same click is the same order, and a live one goes on being the one.
 
-    Raises NotFound, NotForSale, AlreadyEnrolled, PriceChanged when it is not `seen_fen`, OrderClosing.
+    Raises NotFound, NotForSale, AlreadyEnrolled, PriceChanged when the list price is not `seen_fen`, OrderClosing, and
+    for a `voucher` that is not his or does not pay for this what models/voucher_errors.py has.
     """
     click_hash = digest(f"{person_id} {click}")
     if known := Order.get_or_none(click_hash=click_hash):
@@ -66,7 +68,17 @@ def begin(env: Env, *, person_id: int, course_slug: str, click: str, seen_fen: i
         return no
     if offer.price_fen != seen_fen:
         raise PriceChanged(price=f"¥{offer.price_fen / 100:.2f}")
-    return create(env, person_id=person_id, course=Course.get(slug=course_slug), click_hash=click_hash, offer=offer)
+    asked = {"person_id": person_id, "course": Course.get(slug=course_slug), "click_hash": click_hash}
+    return create(env, list_fen=offer.price_fen, voucher=usable(env, voucher, offer, **asked), **asked)
+
+
+def usable(env: Env, code: str, offer: Checkout, *, person_id: int, course: Course, **_: str) -> Voucher | None:
+    """The voucher behind the code that he chose or typed, if it may pay for this; None without a code."""
+    if not code or not offer.price_fen:
+        return None
+    voucher = vouchers.own(person_id=person_id, code=code)
+    voucher.check_pays_for(course, offer.price_fen, now=env.now)
+    return voucher
 
 
 def still_live(env: Env, no: str) -> str | None:
@@ -79,25 +91,37 @@ def still_live(env: Env, no: str) -> str | None:
     return None
 
 
-def create(env: Env, *, person_id: int, course: Course, click_hash: str, offer: Checkout) -> str:
+def create(env: Env, *, person_id: int, course: Course, click_hash: str, list_fen: int, voucher: Voucher | None) -> str:
     """Two UNIQUE columns decide who of several clicks makes the order; the others get that one."""
     no = new_number(env)
     frozen = {"title": course.title, "lecturer": course.lecturer, "split_percent": course.lecturer.split_percent}
     expires_at = env.now + timedelta(minutes=env.config.order_minutes)
     is_first = Order.add_once(
         no=no, click_hash=click_hash, person=person_id, course=course, active_person=person_id, created_at=env.now,
-        expires_at=expires_at, list_fen=offer.price_fen, price_fen=offer.price_fen, **frozen,
+        expires_at=expires_at, **prices(list_fen, voucher), **frozen,
     )  # fmt: skip
     if not is_first:
         quicker = Order.get_or_none(click_hash=click_hash) or Order.get(course=course, active_person=person_id)
         return quicker.no
     order = Order.get(no=no)
-    audit.record(at=env.now, who=f"person:{person_id}", action="order", subject=f"order:{no}", new=str(offer.price_fen))
+    if voucher:
+        redemptions.hold(env, voucher, order)
+    audit.record(at=env.now, who=f"person:{person_id}", action="order", subject=f"order:{no}", new=str(order.price_fen))
     if order.price_fen == 0:
         if access.may_open(env, person_id=person_id, course_id=course.id):
             raise AlreadyEnrolled  # by another click in the same moment, which this one has waited for
         fulfil(env, order)
+        journal.book_free_sale(env, order)
     return no
+
+
+def prices(list_fen: int, voucher: Voucher | None) -> dict[str, int | str]:
+    """What is to be paid, never below 0, and what a voucher takes off at whose cost."""
+    if voucher is None:
+        return {"list_fen": list_fen, "price_fen": list_fen}
+    off_fen = min(voucher.amount_fen, list_fen)
+    bearer = voucher.campaign.bearer
+    return {"list_fen": list_fen, "price_fen": list_fen - off_fen, "voucher_fen": off_fen, "voucher_bearer": bearer}
 
 
 def new_number(env: Env) -> str:
@@ -109,6 +133,7 @@ def fulfil(env: Env, order: Order, *, only_from: tuple[str, ...] = (UNPAID,)) ->
     """An order is paid: the course opens; True for the one who did it. For who pays, see services/money_in.py."""
     if not order.move(PAID, only_from=only_from, paid_at=env.now, active_person=None):
         return False
+    redemptions.spend(env, order)
     right = {"person": order.person_id, "course": order.course_id, "source": ORDER, "source_ref": order.no}
     add_once(Grant, **right, starts_at=order.created_at)  # a clock that was ahead must not keep him out
     text = f"课程「{order.title}」已经是您的了，现在就可以看。订单尾号 {order.tail}。"
@@ -169,8 +194,8 @@ def close(env: Env, order: Order) -> bool:
 
 def end_if_closed(env: Env, order: Order) -> None:
     """Nothing can be paid for it any more: it is closed, and he may order anew."""
-    if not open_payments(order):
-        order.move(CLOSED, closed_at=env.now, active_person=None)
+    if not open_payments(order) and order.move(CLOSED, closed_at=env.now, active_person=None):
+        redemptions.free(env, order)
 
 
 def close_due(env: Env) -> int:

@@ -22,13 +22,13 @@ log = structlog.get_logger()
 
 
 async def order(
-    ctx: Context, *, person_id: int, course_slug: str, click: str, seen_fen: int, trade_type: str
+    ctx: Context, *, person_id: int, course_slug: str, click: str, seen_fen: int, trade_type: str, voucher: str = ""
 ) -> str:  # fmt: skip
     """Order a course and have WeChat ready for its payment; the order's number. Raises as `orders.begin` does.
 
     Where WeChat is away the order stands, and its page offers to try again.
     """
-    asked = {"course_slug": course_slug, "click": click, "seen_fen": seen_fen}
+    asked = {"course_slug": course_slug, "click": click, "seen_fen": seen_fen, "voucher": voucher}
     no = await ctx.transact(orders.begin, person_id=person_id, **asked)
     with suppress(OrderOver, RemoteAway, NotForSale, AlreadyEnrolled):
         await start(ctx, person_id=person_id, no=no, trade_type=trade_type)

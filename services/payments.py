@@ -8,6 +8,7 @@ from typing import Self
 from clients.planets import RemoteMembership
 from models import audit, mismatches
 from models.access import PLANET
+from models.base import shanghai_words
 from models.catalogue import SAME_PRICE, Course, CoursePlanet, Planet
 from models.links import Link
 from models.payments import (
@@ -21,7 +22,8 @@ from models.payments import (
     PlanetAccount,
     PlanetPayment,
 )
-from services import access, memberships, notices
+from models.vouchers import Voucher
+from services import access, earned, memberships, notices, vouchers
 from services.context import Context
 from services.env import Env
 from services.mismatches import note
@@ -112,6 +114,7 @@ def end(env: Env, payment: PlanetPayment) -> None:
     if payment.grant_id:
         access.take_back(env, payment.grant, reason=PLANET_REFUND)
         lost = f"课程「{payment.grant.course.title}」"
+    earned.kill(env, payment)
     text = f"您在星球的付款已退款，它带来的{lost}也随之结束。别的来源给您的权益不受影响。"
     notices.tell(env, person_id=payment.person_id, text=text)
 
@@ -154,7 +157,28 @@ def serve_one(env: Env, payment: PlanetPayment, link: Link, pairing: CoursePlane
         put_before_operator(env, payment, kind=mismatches.BELOW_FLOOR)
     who, subject = f"person:{link.person_id}", f"payment:{payment.id}"
     audit.record(at=env.now, who=who, action="planet payment served", subject=subject, new=gave)
-    notices.tell(env, person_id=link.person_id, text=words_of(gave, pairing))
+    if gave == VOUCHER:
+        issue_voucher(env, payment_id=payment.id)
+    else:
+        notices.tell(env, person_id=link.person_id, text=words_of(gave, pairing))
+
+
+def issue_voucher(env: Env, *, payment_id: int) -> None:
+    """What a payment at a shared planet is worth, and a word about it (V3)."""
+    payment = PlanetPayment.get_by_id(payment_id)
+    planet = Planet.get(provider=payment.provider, group_id=payment.group_id)
+    voucher = vouchers.issue_for_payment(env, payment, planet=planet)
+    notices.tell(env, person_id=payment.person_id, text=voucher_words(env, voucher, planet))
+
+
+def voucher_words(env: Env, voucher: Voucher, planet: Planet) -> str:
+    """What the person reads in the chat."""
+    since = f"，{shanghai_words(voucher.starts_at)}起可以使用" if voucher.starts_at > env.now else ""
+    return (
+        f"您在星球「{planet.title}」的付款带来一张 ¥{voucher.amount_fen / 100:.2f} 代金券：{voucher.code}\n"
+        f"用于讲师 {planet.owner.name} 的课程{since}，{shanghai_words(voucher.last_day)}前有效。\n"
+        f"去看看能买什么：{env.config.base_url}/me/vouchers"
+    )
 
 
 def words_of(gave: str, pairing: CoursePlanet) -> str:
@@ -162,8 +186,6 @@ def words_of(gave: str, pairing: CoursePlanet) -> str:
     paid = f"您在星球「{pairing.planet.title}」的付款"
     if gave == COURSE:
         return f"{paid}带来了课程「{pairing.course.title}」，现在就可以看。"
-    if gave == VOUCHER:
-        return f"{paid}带来一张等值代金券，用于这位讲师的课程。代金券待发放，发放后会在这里通知您。"
     return f"{paid}低于星球的价格，没有自动带来课程。我们的同事会核对，不用重复付款。"
 
 
@@ -198,9 +220,11 @@ def late(env: Env) -> list[tuple[str, str]]:
 
 
 async def serve_late(ctx: Context) -> None:
-    """Serve them, each in a transaction of its own."""
+    """Serve them, each in a transaction of its own; and issue the vouchers that were owed before there were any."""
     for provider, member_uid in await ctx.read(late):
         await ctx.transact(serve_account, provider=provider, member_uid=member_uid)
+    for payment_id in await ctx.read(vouchers.owed):
+        await ctx.transact(issue_voucher, payment_id=payment_id)
 
 
 def hear(env: Env, *, provider: str, told: Told) -> None:

@@ -21,7 +21,7 @@ from models.orders import (
     SUSPENDED,
     Refund,
 )
-from services import access, journal, notices, orders, outbox, pay_differences
+from services import access, earned, journal, notices, orders, outbox, pay_differences, redemptions
 from services.context import Context
 from services.env import Env
 
@@ -124,8 +124,7 @@ def finish(env: Env, refund: Refund, *, refund_id: str) -> None:
     """The money is back: the books say so, and what it paid for ends."""
     if not refund.move(DONE, done_at=env.now, refund_id=refund_id or None, active_order=None, look_at=None):
         return
-    if refund.payment_id:
-        journal.book_refund(env, refund)
+    journal.book_refund(env, refund)
     if refund.rights == SUSPENDED:
         revoke(env, refund)
     notices.tell(env, person_id=refund.order.person_id, text=words(refund))
@@ -140,7 +139,9 @@ def words(refund: Refund) -> str:
 
 def revoke(env: Env, refund: Refund) -> None:
     """The right that the order gave ends, with the membership that came with it; what another gives stays."""
-    refund.order.move(REFUNDED)
+    if refund.order.move(REFUNDED):
+        redemptions.give_back(env, refund.order)
+    earned.end(refund.grant)
     if refund.grant_id:
         access.take_back(env, refund.grant, reason=REVOKE_REASON)
     Refund.update(rights=REVOKED).where(Refund.id == refund.id).execute()
@@ -159,6 +160,7 @@ def give_back(env: Env, refund: Refund) -> None:
         refund.payment.let_go(refund.amount_fen)
     if refund.rights == SUSPENDED:
         Grant.update(suspended_at=None).where(Grant.id == refund.grant_id).execute()
+        earned.wake(refund.grant)
         Refund.update(rights=GIVEN_BACK).where(Refund.id == refund.id).execute()
 
 

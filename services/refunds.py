@@ -23,7 +23,8 @@ from models.orders import (
     Payment,
     Refund,
 )
-from services import notices, orders
+from models.voucher_errors import EarnedVoucherWorth
+from services import earned, notices, orders
 from services.env import Env
 from services.refund_money import finish, give_back, send
 
@@ -77,6 +78,8 @@ def put(
     is_whole = fen is None or fen == left_fen
     grant = suspend(env, order) if is_whole else None
     check_waiver(order, override)
+    if fen is None:
+        left_fen = without_earned(left_fen, earned.rest(grant))
     if fen and not payment:
         raise NotRefundable  # nothing was paid for it
     if payment and not set_aside(payment, left_fen if fen is None else fen):
@@ -91,6 +94,13 @@ def put(
         raise RefundOpen
     audit.record(at=env.now, who=who, action="refund asked", subject=f"refund:{no}", new=order.no)
     return Refund.get(no=no)
+
+
+def without_earned(left_fen: int, worth_fen: int) -> int:
+    """What goes back when a voucher that this purchase earned was spent; raises where nothing is left of it (V1)."""
+    if left_fen and worth_fen >= left_fen:
+        raise EarnedVoucherWorth(worth=f"¥{worth_fen / 100:.2f}")
+    return left_fen - worth_fen if left_fen else 0
 
 
 def set_aside(payment: Payment, fen: int) -> bool:
@@ -177,6 +187,8 @@ def check_may_refund(env: Env, refund: Refund) -> None:
         raise RefundOpen
     if refund.grant_id and suspend(env, order):
         Refund.update(rights=SUSPENDED).where(Refund.id == refund.id).execute()
+        if earned.rest(refund.grant) and refund.amount_fen == refund.payment.arrived_fen:
+            raise NotRefundable  # a voucher that it earned was spent since: what goes back is to be counted anew
     check_waiver(order, refund.override)
 
 

@@ -16,13 +16,13 @@ from models.links import (
 )
 from models.news import PlanetEvent
 from models.purchases import Platform, Purchase
-from services import outbox, verify_money, verify_planets, verify_scans
+from services import outbox, verify_money, verify_planets, verify_scans, verify_vouchers
 from services.env import Env
 from services.invariants import CHECKS, Finding, invariant
 from services.links import LINKED
 
 SHOWN = 20
-PARTS = (verify_money, verify_planets, verify_scans)  # each has added its checks to the list by now
+PARTS = (verify_money, verify_planets, verify_scans, verify_vouchers)  # each has added its checks to the list by now
 
 
 def run(env: Env) -> list[Finding]:

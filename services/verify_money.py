@@ -6,7 +6,7 @@ from peewee import JOIN, Expression, Value, fn
 
 from models.access import ORDER, Grant
 from models.delivery import OutboxItem
-from models.journal import CLEARING, JournalEntry, JournalLine, payable, split
+from models.journal import CLEARING, JournalEntry, JournalLine
 from models.links import RefundWaiver
 from models.orders import (
     ABNORMAL,
@@ -68,12 +68,21 @@ def paid_once(env: Env) -> Iterable[str]:
             yield f"order {row.id}"
 
 
-@invariant("I2", "a sale is booked for an order whose money it is, and only for that")
+@invariant("I2", "a sale is booked for an order whose money it is, or that a voucher has paid, and only for that")
 def sales_have_orders(env: Env) -> Iterable[str]:
     its = (Payment.order == JournalEntry.order) & (Payment.state == PAID)
-    rows = JournalEntry.select(JournalEntry.id).join(Payment, JOIN.LEFT_OUTER, on=its)
-    for row in rows.where(JournalEntry.kind == journal.SALE, Payment.id.is_null()):
+    rows = JournalEntry.select(JournalEntry.id).join(Order).switch(JournalEntry).join(Payment, JOIN.LEFT_OUTER, on=its)
+    is_paid = Payment.id.is_null(False) | ((Order.price_fen == 0) & Order.voucher_fen.is_null(False))
+    for row in rows.where(JournalEntry.kind == journal.SALE, ~is_paid):
         yield f"journal entry {row.id}"
+
+
+@invariant("I2", "an order that a voucher has paid wholly is booked")
+def free_sales_booked(env: Env) -> Iterable[str]:
+    rows = Order.select(Order.id).join(JournalEntry, JOIN.LEFT_OUTER, on=entry_of(Value("order:").concat(Order.no)))
+    paid = (Order.state.in_([PAID, REFUNDED]), Order.price_fen == 0, Order.voucher_fen.is_null(False))
+    for row in rows.where(*paid, JournalEntry.id.is_null()):
+        yield f"order {row.id}"
 
 
 @invariant("I2", "a refund that is done is booked once, of that amount; no other is")
@@ -154,11 +163,10 @@ def closing_waits(env: Env) -> Iterable[str]:
         yield f"order {row.id}"
 
 
-@invariant("I20", "a sale's shares are those of its order, and sum to what was paid")
+@invariant("I20", "a sale's shares are those of its order and its voucher, and sum to what was paid")
 def shares(env: Env) -> Iterable[str]:
     rows = JournalEntry.select(JournalEntry, Order).join(Order).where(JournalEntry.kind == journal.SALE)
     for entry in rows:
-        order = entry.order
-        due = split(order.price_fen, [order.split_percent, 100 - order.split_percent])[0]
-        if -journal.lines_of(entry).get(payable(order.lecturer.slug), 0) != due:
+        due = {account: fen for account, fen in journal.lines_of_sale(entry.order).items() if fen}
+        if journal.lines_of(entry) != due:
             yield f"journal entry {entry.id}"

@@ -15,12 +15,14 @@ from services.catalogue import CourseCard, LessonCard, LessonContent, PlanetCard
 from services.lecturers import CONSENT_TEXT, PairingView, PosterView
 from services.link_views import Arrival, LinkView, MembershipView, Outcome
 from services.links import Offer
-from services.order_views import OrderLine, OrderView, RefundView, WaiverView
+from services.order_views import EarnedView, OrderLine, OrderView, RefundView, WaiverView
 from services.orders import Checkout
 from services.payment_views import PaymentView
 from services.people import Visitor
 from services.purchases import Claim
 from services.scans_at_pc import Progress
+from services.voucher_views import Buys, Choice, Choices, VoucherView, Wallet
+from services.vouchers import No
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -251,7 +253,8 @@ def order(n: dict[str, str], state: str, **changes: Any) -> OrderView:
     ready = Payment(id=1, prepay_id="wx1", trade_type="JSAPI")
     view = OrderView(
         no="20261122" + "0" * 24, tail="…0719", course_slug="infosec", title=n["course"], lecturer=n["lecturer"],
-        state=state, price_fen=19900, left_fen=19900, created_at=NOW, expires_at=NOW + timedelta(minutes=30),
+        state=state, list_fen=19900, price_fen=19900, voucher_fen=0, voucher_code="", left_fen=19900,
+        earned=EarnedView((), 0, is_held=False), created_at=NOW, expires_at=NOW + timedelta(minutes=30),
         paid_at=NOW if is_paid else None, closed_at=NOW if state == "closed" else None, is_payable=state == "unpaid",
         is_held=False, is_resting=False, payments={"JSAPI": ready} if state == "unpaid" else {},
         refund_until=NOW + timedelta(days=7) if state == "paid" else None, waiver=None, refunds=(),
@@ -281,6 +284,7 @@ def order_views(n: dict[str, str]) -> list[OrderView]:
     code = {"NATIVE": Payment(id=2, code_url="weixin://wxpay/bizpayurl?pr=" + n["account"], trade_type="NATIVE")}
     late = refund(n, "agreed", is_late=True, takes_course=False)
     states = ("asked", "agreed", "processing", "abnormal", "failed", "refused")
+    earned_vouchers = ((("2345-6789-ABCD",), 0, False), ((), 3000, False), ((), 20000, False), ((), 0, True))
     return [
         *(order(n, state) for state in ORDER_STATES), *(order(n, state, price_fen=0) for state in ("paid", "refunded")),
         order(n, "unpaid", payments={}), order(n, "unpaid", payments=code), order(n, "unpaid", is_held=True),
@@ -288,6 +292,27 @@ def order_views(n: dict[str, str]) -> list[OrderView]:
         order(n, "closed", refunds=(late,)), order(n, "unpaid", is_payable=False),
         *(order(n, "paid", refunds=(refund(n, one),), is_resting=True, refund_until=None) for one in states),
         order(n, "refunded", refunds=(refund(n, "done"), refund(n, "done", amount_fen=0))),
+        order(n, "paid", price_fen=16900, left_fen=16900, voucher_fen=3000, voucher_code="2345-6789-ABCD"),
+        *(order(n, "paid", earned=EarnedView(*some)) for some in earned_vouchers),
+    ]  # fmt: skip
+
+
+def wallets(n: dict[str, str]) -> list[Wallet]:
+    """Vouchers in every state, campaigns that give nothing for every reason, and an empty wallet."""
+    buys = (Buys("infosec", n["course"], 19900),)
+    plain = VoucherView(
+        "2345-6789-ABCD", n["course"], 3000, "open", NOW, NOW + YEAR, False, 9, 100, buys, 3, *[None] * 2
+    )
+    order_of = {"order": "20261122" + "0" * 24, "order_title": n["course"], "buys": ()}
+    held = [replace(plain, state=state, **order_of) for state in ("held", "used")]
+    over = [replace(plain, state=state, buys=(), days_left=None) for state in ("resting", "dead", "expired", "open")]
+    early = replace(plain, is_early=True, days_left=None, min_fen=0, more=0)
+    whys = ("not_paid", "before_rise", "too_early", "too_late", "exhausted")
+    noes = tuple(No(n["course"], why, 3000, "infosec", n["course"], 19900, NOW + YEAR) for why in whys)
+    wide = No(n["course"], "not_paid", 3000, None, None, None, NOW)
+    return [
+        Wallet((plain, *held, *over, early), ((n["course"], 3000),), (*noes, wide, replace(noes[1], rise_fen=None))),
+        Wallet((), (), ()),
     ]  # fmt: skip
 
 
@@ -295,7 +320,14 @@ def order_pages(n: dict[str, str]) -> list[tuple[str, dict[str, Any], dict[str, 
     """Everything about buying, in every branch."""
     offer = Checkout("infosec", n["course"], n["lecturer"], 19900, 7, None)
     offers = [offer, replace(offer, price_fen=0, refund_days=0), replace(offer, live_order="20261122" + "0" * 24)]
-    found = [("buy.html", {"offer": one, "click": "0" * 32}, SIGNED_IN) for one in offers]
+    good = tuple(Choice("2345-6789-ABC" + last, n["course"], 3000, 16900, NOW + YEAR) for last in "DE")
+    some = Choices(good, (n["article"],))
+    found = [
+        ("buy.html", {"offer": one, "choices": choices, "click": "0" * 32}, SIGNED_IN)
+        for one in offers
+        for choices in (some, Choices())
+    ]
+    found += [("vouchers.html", {"wallet": one}, SIGNED_IN) for one in wallets(n)]
     for view, in_wechat in product(order_views(n), (True, False)):
         bridge = '{"package": "prepay_id=wx1"}' if in_wechat and view.prepay_id and view.is_payable else ""
         facts = {"order": view, "bridge": bridge, "moves": True, "sandbox": not in_wechat}

@@ -142,14 +142,14 @@ async def test_a_refund_before_the_purchase_gives_nothing_ever(site):
 
 
 @gen
-async def test_an_owed_voucher_dies_with_the_refund(site):
+async def test_a_voucher_dies_with_the_refund(site):
     await changes_pairing(site, mode="shared")
     order_ref = pays(site)
     await arrives(site)
     site.box.planet.refund(order_ref)
     await hears(site)
     page = await site.phone().open(f"{site.base_url}/me")
-    assert "待发放" not in page.text
+    assert "代金券 来自" not in page.text
     assert "已退款" in (await site.phone().open(f"{site.base_url}/me/access")).text
     again = await site.phone().open(f"{site.base_url}{PLANET}")
     assert again.find("confirm"), "he may come again with another payment"

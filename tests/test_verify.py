@@ -19,6 +19,7 @@ from models.payments import PlanetPayment
 from models.people import Person
 from models.purchases import Purchase
 from models.scans import Scan
+from models.vouchers import Campaign, Redemption, Voucher
 from services import purchases, verify
 from tests.shop import Shop
 from tests.site import COURSE, OTHER_COURSE, START
@@ -89,6 +90,25 @@ def refund(**changes) -> Refund:
     plain = {"no": "r", "order": payment.order, "payment": payment, "cause": "learner", "amount_fen": 100}
     stands = {"state": "asked", "rights": "kept", "asked_at": START, "asked_by": "p"}
     return Refund.create(**plain | stands | changes)
+
+
+CAMPAIGN = ("kind", "quota", "issued")
+
+
+def voucher(**changes) -> Voucher:
+    """A voucher of a campaign that has counted it, if `changes` say nothing else."""
+    own = {name: changes.pop(name) for name in CAMPAIGN if name in changes}
+    counted = {"slug": "c", "kind": "manual", "starts_at": START, "issued": 1, "issued_fen": 100}
+    campaign = Campaign.get_or_none() or Campaign.create(**counted | own)
+    plain = {"code": "c", "campaign": campaign, "person": Person.get(), "cause": "c", "amount_fen": 100}
+    return Voucher.create(**plain | dict.fromkeys(("issued_at", "starts_at", "expires_at"), START) | changes)
+
+
+def redeemed(its_order: Order, *, amount_fen: int = 100, state: str) -> Redemption:
+    """Such a voucher, taken by an order."""
+    its = voucher(state=state)
+    taken = {"order": its_order, "amount_fen": amount_fen, "held_at": START, "active_voucher": its.id}
+    return Redemption.create(voucher=its, used_at=START, **taken)
 
 
 def waived_refund() -> Refund:
@@ -252,9 +272,21 @@ BREAKS = {
     "every entry of the journal sums to 0, and moves something": lambda: entry({"a": 1, "b": -2}),
     "money that arrived is booked once, to the fen": money,
     "a paid order with a price has one payment of that price, and no other order has one": order,
-    "a sale is booked for an order whose money it is, and only for that": lambda: entry(
+    "a sale is booked for an order whose money it is, or that a voucher has paid, and only for that": lambda: entry(
         {"clearing:wechat": 100, "revenue:platform": -100}, order=order()
     ),
+    "an order that a voucher has paid wholly is booked": lambda: order(price_fen=0, voucher_fen=100),
+    "a voucher is held or used exactly while one order has it": lambda: voucher(state="used"),
+    "a voucher is used when its order is paid, held while that waits, and else free": lambda: redeemed(
+        order(state="unpaid", voucher_fen=100, price_fen=0), state="used"
+    ),
+    "what a voucher takes off an order is kept with it, and never more than it is worth": lambda: redeemed(
+        order(voucher_fen=60, price_fen=40), amount_fen=50, state="used"
+    ),
+    "a campaign has given what it has counted, within its quota and its budget": lambda: voucher(quota=1, issued=2),
+    "one voucher for each person and campaign where that is the rule": lambda: [
+        voucher(code=cause, cause=cause, kind="price_rise") for cause in ("a", "b")
+    ],
     "a refund that is done is booked once, of that amount; no other is": lambda: refund(state="done"),
     "what is set aside of a payment is what its refunds ask for, never more than came": lambda: money(refunded_fen=1),
     "a paid order gives its course, and one that was refunded gives nothing": order,
@@ -267,7 +299,7 @@ BREAKS = {
     "an order that closes waits for a payment that WeChat has still to close": lambda: order(
         state="closing", paid_at=None
     ),
-    "a sale's shares are those of its order, and sum to what was paid": lambda: entry(
+    "a sale's shares are those of its order and its voucher, and sum to what was paid": lambda: entry(
         {"clearing:wechat": 100, "revenue:platform": -100}, order=money().order
     ),
     "one attempt made at most one waiver, and one that linked a purchase has it": lambda: copy(

@@ -20,7 +20,7 @@ from clients.pay_keys import PlatformKeys
 from clients.planets import PlanetProvider
 from clients.planets import partner as partner_client
 from clients.wechat_crypto import PushCodec
-from h5 import courses, lecturers, links, me, oauth, orders, planets, purchases, scans, system, webhooks
+from h5 import courses, lecturers, links, me, oauth, orders, planets, purchases, scans, system, vouchers, webhooks
 from h5.base import MissingHandler
 from h5.pages import ROOT, WEUI
 from h5.streams import Lines
@@ -54,7 +54,7 @@ GIL_SECONDS = 0.0005  # how long a database thread may keep the loop from runnin
 YEAR_SECONDS = 31_536_000
 JWEIXIN = "https://res.wx.qq.com"
 log = structlog.get_logger()
-HANDLERS = [courses, orders, links, me, oauth, lecturers, planets, purchases, scans, system, webhooks]
+HANDLERS = [courses, orders, links, me, oauth, lecturers, planets, purchases, scans, system, vouchers, webhooks]
 
 
 def build_context(

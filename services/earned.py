@@ -1,0 +1,54 @@
+"""What a refund does to the vouchers that the purchase had earned (V1, V3)."""
+
+from models.access import Grant
+from models.payments import PlanetPayment
+from models.voucher_errors import EarnedVoucherHeld
+from models.vouchers import DEAD, HELD, OPEN, RESTING, USED, Redemption, Voucher
+from services.env import Env
+from services.redemptions import put_before_operator
+
+
+def worth_spent(grant: Grant | None) -> int:
+    """What was spent of the vouchers that this right has earned, in fen."""
+    mine = list(Voucher.select().where(Voucher.earned_by == grant)) if grant else []
+    used = [one.id for one in mine if one.state == USED]
+    rows = Redemption.select().where(Redemption.active_voucher.in_(used)) if used else []
+    return sum(row.amount_fen for row in rows)
+
+
+def rest(grant: Grant | None) -> int:
+    """Its vouchers rest while a refund is looked at; what was spent of them, in fen. Raises EarnedVoucherHeld."""
+    if grant is None:
+        return 0
+    for voucher in Voucher.locked(Voucher.earned_by == grant):
+        if voucher.state == HELD:
+            raise EarnedVoucherHeld
+        voucher.move(RESTING, only_from=(OPEN,))
+    return worth_spent(grant)
+
+
+def wake(grant: Grant | None) -> None:
+    """The refund came to nothing: they are as good as before."""
+    move_all(grant, RESTING, OPEN)
+
+
+def end(grant: Grant | None) -> None:
+    """The money is back: what was not spent is worth nothing."""
+    move_all(grant, RESTING, DEAD)
+
+
+def move_all(grant: Grant | None, before: str, state: str) -> None:
+    """All that this right has earned and that are in one state."""
+    for voucher in Voucher.select().where(Voucher.earned_by == grant) if grant else []:
+        voucher.move(state, only_from=(before,))
+
+
+def kill(env: Env, payment: PlanetPayment) -> None:
+    """The planet has given the money back: its vouchers end; an order bought with one is for a person to decide.
+
+    One that an unpaid order holds dies with that, or is put before the operator when it is paid.
+    """
+    for voucher in Voucher.locked(Voucher.payment == payment):
+        Voucher.update(killed_at=env.now).where(Voucher.id == voucher.id).execute()
+        if not voucher.move(DEAD, only_from=(OPEN,)) and voucher.state == USED:
+            put_before_operator(env, voucher)
