@@ -5,7 +5,7 @@ from datetime import datetime
 
 from peewee import JOIN, Expression, Select
 
-from models.access import PLANET, Grant
+from models.access import Grant
 from models.base import days_left
 from models.catalogue import Course
 from models.links import REMOVED_BY_OWNER, Membership
@@ -159,7 +159,7 @@ def best_state(env: Env, mine: list[Holding]) -> CourseState:
 def course_state(env: Env, holding: Holding) -> CourseState:
     """Where one right stands with the planet, by its latest membership."""
     membership = holding.memberships[-1] if holding.memberships else None
-    if holding.grant.source == PLANET:
+    if holding.grant.is_from_planet:
         state, until, since = "paid_there", None, holding.grant.starts_at
     elif membership is None or (membership.revoked_at and not membership.is_over(now=env.now)):
         state, until, since = "unlinked", None, None

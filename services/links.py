@@ -95,7 +95,7 @@ def has_free_grant(env: Env, *, person_id: int, course_id: int) -> bool:
 
 def linkable_among(held: list[Holding]) -> list[Holding]:
     """The rights that may open a planet: not those that came from it, which would be a loop (L5)."""
-    return [holding for holding in held if holding.grant.source in memberships.REASONS]
+    return [one for one in held if one.grant.source in memberships.REASONS and not one.grant.is_from_planet]
 
 
 def check_free(env: Env, earlier: list[Membership]) -> None:

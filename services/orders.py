@@ -133,8 +133,9 @@ def fulfil(env: Env, order: Order, *, only_from: tuple[str, ...] = (UNPAID,)) ->
     """An order is paid: the course opens; True for the one who did it. For who pays, see services/money_in.py."""
     if not order.move(PAID, only_from=only_from, paid_at=env.now, active_person=None):
         return False
-    redemptions.spend(env, order)
+    redemption = redemptions.spend(env, order)
     right = {"person": order.person_id, "course": order.course_id, "source": ORDER, "source_ref": order.no}
+    right["from_planet"] = redemption is not None and redemptions.is_of_its_planet(redemption)
     add_once(Grant, **right, starts_at=order.created_at)  # a clock that was ahead must not keep him out
     text = f"课程「{order.title}」已经是您的了，现在就可以看。订单尾号 {order.tail}。"
     notices.tell(env, person_id=order.person_id, text=text)

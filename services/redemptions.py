@@ -1,5 +1,6 @@
 """Spending a voucher: held by an unpaid order, used with it, free again with its close or its refund (V5)."""
 
+from models.catalogue import CoursePlanet
 from models.mismatches import VOUCHER_SPENT
 from models.orders import Order
 from models.voucher_errors import VoucherHeld
@@ -22,11 +23,11 @@ def of(order: Order) -> Redemption | None:
     return Redemption.get_or_none(order=order) if order.voucher_fen else None
 
 
-def spend(env: Env, order: Order) -> None:
+def spend(env: Env, order: Order) -> Redemption | None:
     """Its order is paid: the voucher is used up, what is left of what was paid at a planet is a new one (V3)."""
     redemption = of(order)
     if redemption is None:
-        return
+        return None
     if not redemption.voucher.move(USED, only_from=(HELD,)):
         raise RuntimeError(f"order {order.id} is paid without its voucher")
     voucher = Voucher.get_by_id(redemption.voucher_id)  # as it is since we hold it
@@ -35,6 +36,16 @@ def spend(env: Env, order: Order) -> None:
         put_before_operator(env, voucher)
     elif (left_fen := voucher.amount_fen - redemption.amount_fen) and voucher.campaign.kind == SHARED_PLANET:
         again(env, voucher, cause=f"left:{redemption.id}", amount_fen=left_fen)
+    return redemption
+
+
+def is_of_its_planet(redemption: Redemption) -> bool:
+    """Whether what was bought could open the planet at which its voucher was earned (L5, no loops)."""
+    payment = redemption.voucher.payment
+    pairing = CoursePlanet.get_or_none(course=redemption.order.course_id) if payment else None
+    return pairing is not None and (pairing.planet.provider, pairing.planet.group_id) == (
+        payment.provider, payment.group_id
+    )  # fmt: skip
 
 
 def again(env: Env, voucher: Voucher, *, cause: str, amount_fen: int) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from peewee import JOIN
+
 from models.payments import REFUNDED, PlanetPayment
 from models.payments import VOUCHER as GAVE_VOUCHER
 from models.voucher_errors import QuotaExhausted, VoucherUnknown
@@ -150,6 +152,6 @@ def issue_for_payment(env: Env, payment: PlanetPayment, *, planet: object) -> Vo
 
 def owed(env: Env) -> list[int]:
     """Payments that have earned a voucher and have none yet: they were served before there were vouchers."""
-    rows = PlanetPayment.select(PlanetPayment.id).join(Voucher, "LEFT OUTER", on=Voucher.payment == PlanetPayment.id)
+    rows = PlanetPayment.select(PlanetPayment.id).join(Voucher, JOIN.LEFT_OUTER, on=Voucher.payment == PlanetPayment.id)
     mine = (PlanetPayment.gave == GAVE_VOUCHER, PlanetPayment.status != REFUNDED, Voucher.id.is_null())
     return [row.id for row in rows.where(*mine).order_by(PlanetPayment.id).limit(AT_ONCE)]

@@ -75,8 +75,11 @@ def up(migrator, db):
         active_voucher = IntegerField(null=True, unique=True)
 
     db.create_tables([Campaign, CampaignCourse, Voucher, Redemption])
-    columns = {column.name for column in db.get_columns("course_order")}
-    new = {"voucher_fen": IntegerField(null=True), "voucher_bearer": CharField(max_length=16, null=True)}
-    for name, field in new.items():  # MariaDB keeps each step by itself: begun anew, it goes on where it was
-        if name not in columns:
-            migrator.migrate(migrator.add_column("course_order", name, field))
+    new = [
+        ("course_order", "voucher_fen", IntegerField(null=True)),
+        ("course_order", "voucher_bearer", CharField(max_length=16, null=True)),
+        ("course_grant", "from_planet", BooleanField(null=True)),
+    ]
+    for table, name, field in new:  # MariaDB keeps each step by itself: begun anew, it goes on where it was
+        if name not in {column.name for column in db.get_columns(table)}:
+            migrator.migrate(migrator.add_column(table, name, field))
