@@ -89,6 +89,11 @@ class Campaign(Row):
             issued=Campaign.issued + 1, issued_fen=Campaign.issued_fen + amount_fen,
         )  # fmt: skip
 
+    def count_back(self, amount_fen: int) -> None:
+        """One that was counted came to nothing."""
+        less = {"issued": Campaign.issued - 1, "issued_fen": Campaign.issued_fen - amount_fen}
+        Campaign.update(**less).where(Campaign.id == self.id).execute()
+
 
 class CampaignCourse(Row):
     """A course that a campaign's vouchers pay for (then for no other), or do not pay for (`is_excluded`)."""

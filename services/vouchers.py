@@ -29,16 +29,21 @@ def issue(
     env: Env, *, campaign: Campaign, person_id: int, cause: str, amount_fen: int, starts_at: datetime | None = None,
     earned_by: int | None = None, payment: PlanetPayment | None = None,
 ) -> Voucher:  # fmt: skip
-    """The voucher of a cause: made once, the same ever after; raises QuotaExhausted, then nothing was given."""
+    """The voucher of a cause: made once, the same ever after; raises QuotaExhausted, then nothing was given.
+
+    The campaign's row is changed before the voucher is added, which only reads it: the other way round two who issue
+    would each wait for the other on MariaDB.
+    """
     if known := Voucher.get_or_none(campaign=campaign, cause=cause):
         return known
+    if not campaign.count(amount_fen):
+        raise QuotaExhausted
     made = add(
         env, campaign=campaign.id, person=person_id, cause=cause, amount_fen=amount_fen, earned_by=earned_by,
         payment=payment, starts_at=starts_at or env.now, expires_at=campaign.end_of(issued_at=env.now),
     )  # fmt: skip
-    if made.is_new and not campaign.count(amount_fen):
-        made.voucher.delete_instance()
-        raise QuotaExhausted
+    if not made.is_new:  # somebody else was quicker, and has counted it
+        campaign.count_back(amount_fen)
     return made.voucher
 
 
