@@ -1,0 +1,112 @@
+"""What a follower means: the words that the account understands, as people write and mistype them."""
+
+import re
+import unicodedata
+
+HELP, COURSES, PLANETS, ORDERS, VOUCHERS, FEEDBACK, THANKS, UNLINK, CONFIRM_UNLINK = (
+    "help", "courses", "planets", "orders", "vouchers", "feedback", "thanks", "unlink", "confirm_unlink",
+)  # fmt: skip
+NUMBER, UNKNOWN, ONLY_WORDS = "number", "unknown", "only_words"
+VARIANTS = {
+    HELP: (
+        "帮助 帮忙 幫助 用 使用 使用说明 使用帮助 说明 功能 指令 菜单 客服 人工 人工客服 联系客服 转人工 "
+        "你好 您好 在 有人 开始 help hi hello start menu"
+    ),
+    COURSES: (
+        "课程 课 課程 课成 课称 课表 课程表 我的课程 我的课 全部课程 所有课程 课程列表 已购课程 已买课程 上课 听课 "
+        "看课 学习 我的学习 继续学习 回放 报名 course courses class lesson lessons"
+    ),
+    PLANETS: (
+        "星球 星秋 星求 我的星球 知识星球 进星球 进入星球 加入星球 开通星球 激活星球 关联 绑定 绑定星球 关联星球 "
+        "进群 加群 入群 社群 答疑 提问 会员 我的会员 星球会员 planet planets"
+    ),
+    VOUCHERS: (
+        "代金券 代金劵 代金卷 代金圈 代金 券 劵 优惠券 优惠劵 优惠卷 优惠 抵用券 抵扣券 折扣券 折扣 礼券 红包 "
+        "领券 领劵 领卷 领代金券 领优惠券 领取代金券 领取优惠券 领红包 兑换券 券码 我的券 我的劵 我的代金券 我的代金劵 "
+        "我的优惠券 我的红包 代金券列表 voucher vouchers coupon coupons"
+    ),
+    ORDERS: (
+        "订单 訂單 定单 我的订单 我的定单 订单列表 订单查询 订单号 我的购买 购买记录 付款 付款记录 支付 支付记录 "
+        "待付款 退款 退钱 退费 退课 申请退款 退款进度 order orders refund pay"
+    ),
+    FEEDBACK: (
+        "反馈 返馈 反溃 意见 建议 投诉 报错 吐槽 意见反馈 问题反馈 反馈问题 反馈意见 反馈建议 提意见 提建议 有问题 "
+        "打不开 用不了 出错 故障 bug bugs feedback"
+    ),
+    THANKS: "谢谢 谢谢你 谢谢您 谢谢老师 谢 多谢 感谢 辛苦 好 好的 收到 知道 明白 嗯 嗯嗯 再见 拜拜 ok thanks bye",
+    UNLINK: (
+        "解绑 解綁 解除 解除关联 解除绑定 取消关联 取消绑定 断开关联 解绑星球 解除星球 取消关联星球 取消绑定星球 "
+        "unlink unbind"
+    ),
+    CONFIRM_UNLINK: "确认解绑 确定解绑 确认解除 確認解綁",
+}
+HEARD = {variant: topic for topic, variants in VARIANTS.items() for variant in variants.split()}
+GUESSED = {HELP, COURSES, PLANETS, VOUCHERS, ORDERS, FEEDBACK}
+"""What a slip of the pen may stand for: nothing that changes what he has, or what he gets to read."""
+LEAST_LETTERS = {True: 4, False: 3}  # of a variant that is guessed at, in ASCII or not: shorter ones are near to all
+NOISE = re.compile(r"[\s\u200b-\u200d\u2060\ufe0f\ufeff。，,.!?~、;:\"'“”‘’「」【】\[\]()]+")
+POLITE = re.compile(
+    r"^(?:请问|请|你好|您好|老师|我要|我想要?|想要?|帮我|给我|怎么|怎样|如何|在?哪里|在?哪儿|有没有|有|能不能|可以"
+    r"|查看|查询|查|看看|看|打开|回复|领取?)+"
+    r"|(?:吧|呢|吗|嘛|么|啊|呀|哦|哈|呗|了|谢谢|在?哪里?|在?哪儿|怎么(?:用|进|办|看|领|查|写)|有哪些|是什么|一下)+$"
+)
+
+
+def plain(content: str) -> str:
+    """A message without blanks, punctuation, width and case."""
+    return NOISE.sub("", unicodedata.normalize("NFKC", content).lower())
+
+
+def topic_of(content: str) -> str:
+    """What a follower means by his message."""
+    said = plain(content)
+    return known(said) or guessed(said)
+
+
+def known(said: str) -> str:
+    """The topic of a message that says it rightly, politely or not; empty for any other."""
+    if re.fullmatch(r"[0-9]{1,2}", said):
+        return NUMBER
+    return HEARD.get(said, "") if said in HEARD else softened(said) if said else HELP
+
+
+def softened(said: str) -> str:
+    """The same without what people add to be polite. What ends something at once wants its exact word."""
+    rest = POLITE.sub("", said)
+    topic = HEARD.get(rest, "") if rest else HELP
+    return "" if topic == CONFIRM_UNLINK else topic
+
+
+def thinned(word: str) -> set[str]:
+    """A word, and what is left of it without one of its letters."""
+    return {word} | {word[:at] + word[at + 1 :] for at in range(len(word))}
+
+
+def near_variants() -> dict[str, set[str]]:
+    """The topics of each form that a variant with one slip may have."""
+    near: dict[str, set[str]] = {}
+    for variant, topic in HEARD.items():
+        for form in thinned(variant) if len(variant) >= LEAST_LETTERS[variant.isascii()] else ():
+            near.setdefault(form, set()).add(topic)
+    return near
+
+
+NEAR = near_variants()
+LONGEST = max(map(len, HEARD)) + 1
+
+
+def guessed(said: str) -> str:
+    """The one topic that a message with a slip of the pen can mean; what is near to two, or undoes something, is none.
+
+    A letter too many, one too few, a wrong one, or two that changed places.
+    """
+    if len(said) > LONGEST:
+        return UNKNOWN
+    topics = set().union(*(NEAR.get(form, set()) for form in thinned(said)))
+    return topics.pop() if len(topics) == 1 and topics <= GUESSED else UNKNOWN
+
+
+def number_in(content: str) -> int:
+    """The number that he wrote; 0 for any other message."""
+    said = plain(content)
+    return int(said) if known(said) == NUMBER else 0
