@@ -2,6 +2,7 @@
 
 from models.access import Grant
 from models.audit import AuditEntry
+from models.bounty import Report
 from models.catalogue import (
     CatalogueVersion,
     Course,
@@ -32,5 +33,6 @@ ROWS = [
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
     PlanetEvent, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, Scan,
     Order, Payment, Refund, PayDifference, PayBill, JournalEntry, JournalLine,
+    Report,
     AuditEntry,
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import unicodedata
 HELP, COURSES, PLANETS, ORDERS, VOUCHERS, FEEDBACK, THANKS, UNLINK, CONFIRM_UNLINK = (
     "help", "courses", "planets", "orders", "vouchers", "feedback", "thanks", "unlink", "confirm_unlink",
 )  # fmt: skip
-NUMBER, UNKNOWN, ONLY_WORDS = "number", "unknown", "only_words"
+REPORT, NUMBER, UNKNOWN, ONLY_WORDS = "report", "number", "unknown", "only_words"
 VARIANTS = {
     HELP: (
         "帮助 帮忙 幫助 用 使用 使用说明 使用帮助 说明 功能 指令 菜单 客服 人工 人工客服 联系客服 转人工 "
@@ -50,6 +50,7 @@ POLITE = re.compile(
     r"|查看|查询|查|看看|看|打开|回复|领取?)+"
     r"|(?:吧|呢|吗|嘛|么|啊|呀|哦|哈|呗|了|谢谢|在?哪里?|在?哪儿|怎么(?:用|进|办|看|领|查|写)|有哪些|是什么|一下)+$"
 )
+TELLS = re.compile(r"\W*(?:反馈|返馈|feedback\b|(?=报错|建议|投诉|吐槽|bug\b))[\W_]*(.+)", re.DOTALL | re.IGNORECASE)
 
 
 def plain(content: str) -> str:
@@ -60,7 +61,7 @@ def plain(content: str) -> str:
 def topic_of(content: str) -> str:
     """What a follower means by his message."""
     said = plain(content)
-    return known(said) or guessed(said)
+    return known(said) or (REPORT if report_in(content) else guessed(said))
 
 
 def known(said: str) -> str:
@@ -75,6 +76,12 @@ def softened(said: str) -> str:
     rest = POLITE.sub("", said)
     topic = HEARD.get(rest, "") if rest else HELP
     return "" if topic == CONFIRM_UNLINK else topic
+
+
+def report_in(content: str) -> str:
+    """What he reports: all that follows 反馈, or his whole message when it begins with 建议, 投诉 and the like."""
+    found = TELLS.match(content)
+    return found[1].strip() if found else ""
 
 
 def thinned(word: str) -> set[str]:

@@ -200,6 +200,12 @@ def how_to_report() -> str:
     return "请用一条消息写清楚，以「反馈」开头，例如：\n反馈 第 3 课的视频打不开，手机是 iPhone\n每一条我们都会看。"
 
 
+def report_kept(number: int, *, is_cut: bool, longest: int) -> str:
+    """It is kept, under a number that he can name."""
+    cut = f"\n内容太长，只记下了前 {longest} 个字，其余的请另发一条。" if is_cut else ""
+    return f"谢谢您的反馈，我们已经记下，编号 {number}。{cut}\n要补充，请再发一条，以「反馈」开头并写上这个编号。"
+
+
 def try_later() -> str:
     """When the rows are away."""
     return "系统正在维护，请过几分钟再试，您的课程和权益都不受影响。"
