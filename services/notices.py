@@ -24,9 +24,13 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 log = structlog.get_logger()
 
 
-def tell(env: Env, *, person_id: int, text: str) -> None:
-    """Write to a person in the account's chat, as soon as WeChat allows it."""
-    if identity := people.identity_of(person_id):
+def tell(env: Env, *, person_id: int, text: str, is_news: bool = False) -> None:
+    """Write to a person in the account's chat, as soon as WeChat allows it.
+
+    News is what he has not caused himself, such as a reminder: who has opted out (退订) does not get it.
+    """
+    identity = people.identity_of(person_id)
+    if identity and (identity.wants_news or not is_news):
         notice_id = add(ChatNotice, identity=identity.id, text=text, created_at=env.now)
         outbox.enqueue_first(env, kind=outbox.NOTICE, subject=notice_id, lane=f"chat:{identity.id}")
 

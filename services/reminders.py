@@ -9,7 +9,6 @@ from peewee import Expression, fn
 from clients.errors import RemoteRefused
 from models.base import days_left, shanghai_words
 from models.catalogue import Planet
-from models.errors import NotFound
 from models.links import Link, Membership, MembershipReminder
 from models.payments import ACTIVE, PlanetPayment
 from services import notices, outbox, people
@@ -92,8 +91,8 @@ def tell(env: Env, *, reminder_id: int) -> None:
     left, title = days_left(membership.ends_at, now=env.now), membership.planet.title
     if left is not None and membership.is_live(now=env.now):
         soon, until = f"还有 {left} 天" if left else "今天", shanghai_words(membership.ends_at)
-        text = f"「{title}」的答疑{soon}到期（{until}），想问的问题请抓紧提。"
-        notices.tell(env, person_id=membership.link.person_id, text=text)
+        text = f"「{title}」的答疑{soon}到期（{until}），想问的问题请抓紧提。\n不想再收到提醒，回复「退订」。"
+        notices.tell(env, person_id=membership.link.person_id, text=text, is_news=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +108,12 @@ def letter(env: Env, *, reminder_id: int) -> Letter | None:
     """What to send; None when it is of no use any more, or he has left."""
     membership = MembershipReminder.find(id=reminder_id).membership
     template_id, *names = env.config.wechat_templates.get(PURPOSE, "").split()
-    if not membership.is_live(now=env.now):
-        return None
-    try:
-        openid = people.openid_of(membership.link.person_id)
-    except NotFound:
+    identity = people.identity_of(membership.link.person_id)
+    if not membership.is_live(now=env.now) or identity is None or not identity.wants_news:
         return None
     title, until = membership.planet.title, shanghai_words(membership.ends_at)
     short = title if len(title) <= MOST_LETTERS else f"{title[: MOST_LETTERS - 1]}…"
-    return Letter(openid, template_id, dict(zip(names or FIELDS, (short, until), strict=False)))
+    return Letter(identity.uid, template_id, dict(zip(names or FIELDS, (short, until), strict=False)))
 
 
 @outbox.delivers(outbox.REMINDER)

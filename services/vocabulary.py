@@ -3,8 +3,9 @@
 import re
 import unicodedata
 
-HELP, COURSES, PLANETS, ORDERS, VOUCHERS, FEEDBACK, THANKS, UNLINK, CONFIRM_UNLINK = (
+HELP, COURSES, PLANETS, ORDERS, VOUCHERS, FEEDBACK, THANKS, UNLINK, CONFIRM_UNLINK, OPT_OUT, OPT_IN = (
     "help", "courses", "planets", "orders", "vouchers", "feedback", "thanks", "unlink", "confirm_unlink",
+    "opt_out", "opt_in",
 )  # fmt: skip
 REPORT, NUMBER, UNKNOWN, ONLY_WORDS = "report", "number", "unknown", "only_words"
 VARIANTS = {
@@ -39,6 +40,14 @@ VARIANTS = {
         "unlink unbind"
     ),
     CONFIRM_UNLINK: "确认解绑 确定解绑 确认解除 確認解綁",
+    OPT_OUT: (
+        "退订 退訂 退定 取消订阅 取消提醒 取消通知 关闭提醒 关闭通知 停止提醒 停止通知 不要提醒 不要通知 不再提醒 "
+        "免打扰 别发 别再发 不要发 不要再发 td unsubscribe stop"
+    ),
+    OPT_IN: (
+        "恢复通知 恢复提醒 恢复订阅 恢复 订阅 重新订阅 取消退订 开启通知 开启提醒 打开通知 打开提醒 接收通知 接收提醒 "
+        "subscribe"
+    ),
 }
 HEARD = {variant: topic for topic, variants in VARIANTS.items() for variant in variants.split()}
 GUESSED = {HELP, COURSES, PLANETS, VOUCHERS, ORDERS, FEEDBACK}

@@ -40,7 +40,7 @@ async def test_it_is_heard_however_it_begins(site):
         "Bug 页面是空白的": "Bug 页面是空白的",
     }
     for text in texts:
-        assert "编号" in await one(site, text), text
+        assert "已经记下，编号" in await one(site, text), text
     assert [text for _, _, text, _ in await site.ctx.read(reports)] == list(texts.values())
 
 
@@ -50,7 +50,7 @@ async def test_the_word_alone_says_how_to_write_and_keeps_nothing(site):
     await site.phone().follow()
     before = await site.every_row()
     for text in ("反馈", "反馈！！！", "我要反馈", "建议", "怎么投诉", "报错。", "视频里说到反馈"):
-        assert "编号" not in await one(site, text), text
+        assert "已经记下" not in await one(site, text), text
     assert await site.every_row() == before
 
 

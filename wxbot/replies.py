@@ -12,7 +12,7 @@ from services import inbox, notices
 from services import vocabulary as topics
 from services.context import Context
 from services.env import Env
-from wxbot import events, feedback, unlinking, vouchers_chat, words
+from wxbot import events, feedback, opting, unlinking, vouchers_chat, words
 from wxbot.callback import Busy, Said
 from wxbot.events import Act
 from wxbot.listings import LISTS, Listings
@@ -28,6 +28,8 @@ MENU = {
 DOES: dict[str, Callable[[Env, str, str], str]] = {
     topics.VOUCHERS: vouchers_chat.answer,
     topics.REPORT: feedback.keep,
+    topics.OPT_OUT: opting.opt_out,
+    topics.OPT_IN: opting.opt_in,
     topics.UNLINK: lambda env, openid, _text: unlinking.ask(env, openid),
     topics.CONFIRM_UNLINK: lambda env, openid, _text: unlinking.confirm(env, openid),
 }

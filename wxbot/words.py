@@ -72,7 +72,7 @@ def help_text(base_url: str) -> str:
     """What the account can do; the number of a line is heard as its word is."""
     lines = [f"{number}. {line}" for number, line in enumerate(HELP_LINES.values(), 1)]
     home = f"也可以打开{link_to(f'{base_url}/me', '我的主页')}，查看权益和关联。"
-    return "\n".join(["您可以直接回复文字或编号：", *lines, home])
+    return "\n".join(["您可以直接回复文字或编号：", *lines, home, "不想收到提醒，回复「退订」。"])
 
 
 def unknown(base_url: str) -> str:
@@ -204,6 +204,20 @@ def report_kept(number: int, *, is_cut: bool, longest: int) -> str:
     """It is kept, under a number that he can name."""
     cut = f"\n内容太长，只记下了前 {longest} 个字，其余的请另发一条。" if is_cut else ""
     return f"谢谢您的反馈，我们已经记下，编号 {number}。{cut}\n要补充，请再发一条，以「反馈」开头并写上这个编号。"
+
+
+def opted_out() -> str:
+    """What still comes, and how to undo it."""
+    return (
+        "已退订，不再给您发到期提醒和代金券活动的消息。\n"
+        "您自己办的事照常通知：开通、退款、订单和钱款。\n"
+        "想重新收到，回复「恢复通知」。"
+    )
+
+
+def opted_in() -> str:
+    """All comes again."""
+    return "已恢复，到期提醒和代金券活动会照常发给您。\n不想收到时，回复「退订」。"
 
 
 def try_later() -> str:
