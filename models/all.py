@@ -16,6 +16,7 @@ from models.catalogue import (
 )
 from models.delivery import ChatNotice, ChatQuestion, InboxItem, JobLease, OutboxItem
 from models.journal import JournalEntry, JournalLine
+from models.keywords import KeywordReply
 from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver, RelinkPermit
 from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
@@ -33,6 +34,6 @@ ROWS = [
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
     PlanetEvent, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, Scan,
     Order, Payment, Refund, PayDifference, PayBill, JournalEntry, JournalLine,
-    Report,
+    Report, KeywordReply,
     AuditEntry,
 ]  # fmt: skip

@@ -2,12 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Container
 
 HELP, COURSES, PLANETS, ORDERS, VOUCHERS, FEEDBACK, THANKS, UNLINK, CONFIRM_UNLINK, OPT_OUT, OPT_IN = (
     "help", "courses", "planets", "orders", "vouchers", "feedback", "thanks", "unlink", "confirm_unlink",
     "opt_out", "opt_in",
 )  # fmt: skip
-REPORT, NUMBER, UNKNOWN, ONLY_WORDS = "report", "number", "unknown", "only_words"
+REPORT, NUMBER, KEYWORD, UNKNOWN, ONLY_WORDS = "report", "number", "keyword", "unknown", "only_words"
 VARIANTS = {
     HELP: (
         "帮助 帮忙 幫助 用 使用 使用说明 使用帮助 说明 功能 指令 菜单 客服 人工 人工客服 联系客服 转人工 "
@@ -67,10 +68,14 @@ def plain(content: str) -> str:
     return NOISE.sub("", unicodedata.normalize("NFKC", content).lower())
 
 
-def topic_of(content: str) -> str:
-    """What a follower means by his message."""
+def topic_of(content: str, kept: Container[str] = ()) -> str:
+    """What a follower means by his message; `kept` are the operator's own words, as `plain` writes them."""
     said = plain(content)
-    return known(said) or (REPORT if report_in(content) else guessed(said))
+    if topic := known(said):
+        return topic
+    if keyword_in(said, kept):
+        return KEYWORD
+    return REPORT if report_in(content) else guessed(said)
 
 
 def known(said: str) -> str:
@@ -85,6 +90,11 @@ def softened(said: str) -> str:
     rest = POLITE.sub("", said)
     topic = HEARD.get(rest, "") if rest else HELP
     return "" if topic == CONFIRM_UNLINK else topic
+
+
+def keyword_in(said: str, kept: Container[str]) -> str:
+    """The operator's own word that he wrote, politely or not; empty for none."""
+    return next((word for word in (said, POLITE.sub("", said)) if word in kept), "")
 
 
 def report_in(content: str) -> str:

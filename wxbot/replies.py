@@ -8,7 +8,7 @@ import structlog
 from peewee import PeeweeException
 
 from models.errors import TooBusy
-from services import inbox, notices
+from services import inbox, keywords, notices
 from services import vocabulary as topics
 from services.context import Context
 from services.env import Env
@@ -40,7 +40,8 @@ log = structlog.get_logger()
 class Conversation:
     """Hears what the push door lets in. A message without an effect is answered at once and touches no store.
 
-    `waiting` holds the openids with a notice that WeChat did not let through; it is renewed every second.
+    `waiting` holds the openids with a notice that WeChat did not let through, `keywords` what operators have it say;
+    both are renewed every second.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -49,6 +50,7 @@ class Conversation:
         self.listings = Listings(base_url, ctx.catalogue)
         self.readers = notices.Readers()
         self.waiting = self.readers.openids
+        self.keywords = keywords.Keywords()
         self.plain = {
             topics.HELP: words.help_text(base_url),
             topics.UNKNOWN: words.unknown(base_url),
@@ -56,6 +58,11 @@ class Conversation:
             topics.THANKS: words.you_are_welcome(),
             topics.FEEDBACK: words.how_to_report(),
         }
+
+    async def renew(self) -> None:
+        """Keep both memories fresh, after the catalogue's."""
+        await self.keywords.refresh(self.ctx.read, version=self.ctx.catalogue.version)
+        await self.renew_waiting()
 
     async def renew_waiting(self) -> None:
         """Look who has something to read."""
@@ -69,8 +76,8 @@ class Conversation:
             return self.once(heard, act) if act else None
         if heard.from_user in self.waiting:
             return self.after_notices(heard, topic)
-        if topic in self.plain:
-            return self.plain[topic]
+        if said := self.at_once(topic, text_of(heard) or ""):
+            return said
         return self.look_up(heard, topic) if topic in LISTS else self.once(heard, self.answering(heard, topic))
 
     def topic_of(self, heard: Any) -> str | None:
@@ -80,7 +87,14 @@ class Conversation:
                 return None
             asked = {"CLICK": MENU.get(heard.event_key, topics.HELP), "SCAN": topics.HELP}
             return asked.get(heard.event.upper())
-        return topics.topic_of(text) if (text := text_of(heard)) is not None else topics.ONLY_WORDS
+        text = text_of(heard)
+        return topics.ONLY_WORDS if text is None else topics.topic_of(text, self.keywords.texts)
+
+    def at_once(self, topic: str, text: str) -> str | None:
+        """What is said without a look at rows, by us or by an operator's word; None for all else."""
+        if topic == topics.KEYWORD:
+            return self.keywords.answer_to(text) or self.plain[topics.UNKNOWN]
+        return self.plain.get(topic)
 
     def answering(self, heard: Any, topic: str) -> Act:
         """What a message does and says, as something to be done once."""
@@ -100,8 +114,8 @@ class Conversation:
         try:
             return await self.once(heard, self.answering(heard, topic))
         except Busy:
-            if topic in self.plain:
-                return self.plain[topic]
+            if said := self.at_once(topic, text_of(heard) or ""):
+                return said
             if topic in LISTS:
                 return words.try_later()
             raise
@@ -136,8 +150,8 @@ class Conversation:
 
     def say(self, env: Env, openid: str, topic: str, text: str) -> str:
         """The answer to one topic; `text` is what he wrote."""
-        if topic in self.plain:
-            return self.plain[topic]
+        if said := self.at_once(topic, text):
+            return said
         if topic in LISTS:
             return self.listings.of(env, openid=openid, topic=topic)
         if topic == topics.NUMBER:

@@ -1,6 +1,6 @@
-"""What people report in the chat, and who wants no news there.
+"""What people report in the chat, who wants no news there, and what operators have it say.
 
-Old code goes on meanwhile: the table is none of its business, and it goes on to send reminders to everybody.
+Old code goes on meanwhile: the tables are none of its business, and it goes on to send reminders to everybody.
 """
 
 from peewee import *
@@ -29,5 +29,11 @@ def up(migrator, db):
         created_at = UtcField(index=True)
         source = CharField(max_length=16)
 
-    db.create_tables([Report])
+    class KeywordReply(Table):
+        word = CharField(max_length=32, unique=True)
+        text = TextField()
+        added_at = UtcField()
+        added_by = CharField(max_length=64)
+
+    db.create_tables([Report, KeywordReply])
     add(migrator, db, "identity", "muted_at", UtcField(null=True))
