@@ -1,6 +1,8 @@
-"""What people report in the chat, who wants no news there, and what operators have it say.
+"""What people report in the chat, who wants no news there, what operators have it say, and letters by template.
 
-Old code goes on meanwhile: the tables are none of its business, and it goes on to send reminders to everybody.
+Old code goes on meanwhile: the tables are none of its business, it goes on to send reminders to everybody, and sends
+in the chat what has a purpose. Its own reminders by template are outbox items of the kind `reminder`, which new code
+makes no more and still delivers.
 """
 
 from peewee import *
@@ -37,3 +39,6 @@ def up(migrator, db):
 
     db.create_tables([Report, KeywordReply])
     add(migrator, db, "identity", "muted_at", UtcField(null=True))
+    add(migrator, db, "chat_notice", "purpose", CharField(max_length=32, null=True))
+    add(migrator, db, "chat_notice", "fields", TextField(null=True))
+    add(migrator, db, "chat_notice", "page", CharField(max_length=128, null=True))
