@@ -21,7 +21,9 @@ LATE = "late"
 MENU = {
     "COURSES": topics.COURSES,
     "PLANETS": topics.PLANETS,
+    "VOUCHERS": topics.VOUCHERS,
     "ORDERS": topics.ORDERS,
+    "FEEDBACK": topics.FEEDBACK,
     "HELP": topics.HELP,
     "UNLINK": topics.UNLINK,
 }
