@@ -80,40 +80,51 @@ async def deliver(ctx: Context, notice_id: int, within: float) -> None:
     if found is None:
         return
     try:
-        if not await went_by_template(ctx, found):
+        msg_id = await by_template(ctx, found)
+        if msg_id is None:
             await ctx.wechat.send_text(found.openid, found.text)
     except RemoteRefused as problem:
         if outbox.is_ours(problem):
             log.error("we are not accepted", why=str(problem))
         await ctx.transact(hold, notice_id=notice_id)
     else:
-        await ctx.transact(note_sent, notice_id=notice_id)
+        await ctx.transact(note_sent, notice_id=notice_id, msg_id=msg_id)
 
 
-async def went_by_template(ctx: Context, found: Addressed) -> bool:
-    """Send it as a template message; False where it has none, or WeChat takes none: it is for the chat then, at once.
+async def by_template(ctx: Context, found: Addressed) -> str | None:
+    """Send it as a template message; None where it has none, or WeChat takes none: it is for the chat then, at once.
 
     RemoteDown comes through: whether it was sent nobody knows, and WeChat drops a second one of the same number.
     """
     letter, now = found.letter, ctx.clock.now()
     if letter is None or ctx.letters.is_used_up(now=now):
-        return False
+        return None
     more = {"url": f"{ctx.config.base_url}{letter.page}", "client_msg_id": f"notice-{found.id}"}
     try:
-        await ctx.wechat.send_template(found.openid, letter.template_id, letter.data, **more)
+        return await ctx.wechat.send_template(found.openid, letter.template_id, letter.data, **more)
     except RateLimited as over:
         ctx.letters.note(over.code, now=now)
         log.warning("no template messages until the quota is new", why=str(over))
-        return False
     except RemoteRefused as no:
         log.warning("template message refused, told in the chat", why=str(no))
+    return None
+
+
+def note_sent(env: Env, *, notice_id: int, msg_id: str | None) -> None:
+    """WeChat has taken it, as a template message of that number or in the chat."""
+    ChatNotice.update(sent_at=env.now, msg_id=msg_id or None).where(ChatNotice.id == notice_id).execute()
+
+
+def not_shown(env: Env, *, openid: str, msg_id: str) -> bool:
+    """WeChat has taken a template message and then not shown it: tell it in the chat; False for none of ours."""
+    mine = ChatNotice.select().join(Identity).where(Identity.uid == openid, Identity.side == OA)
+    notice = mine.where(ChatNotice.msg_id == msg_id).first()
+    if notice is None:
         return False
+    again = {"purpose": None, "msg_id": None, "sent_at": None}
+    ChatNotice.update(**again).where(ChatNotice.id == notice.id).execute()
+    outbox.enqueue(env, kind=outbox.NOTICE, subject=notice.id, lane=f"chat:{notice.identity_id}")
     return True
-
-
-def note_sent(env: Env, *, notice_id: int) -> None:
-    """WeChat has taken it."""
-    ChatNotice.update(sent_at=env.now).where(ChatNotice.id == notice_id).execute()
 
 
 def hold(env: Env, *, notice_id: int) -> None:

@@ -13,7 +13,7 @@ from sandbox.wechat_chat import TWO_DAYS
 from services import letters, notices, outbox
 from services.config import BadSettings
 from services.env import Env
-from tests.chat_kit import customer_messages, one, signed_in_follower
+from tests.chat_kit import customer_messages, last_push, one, signed_in_follower
 from tests.reconcile_kit import links_many
 from tests.site import Site
 from tests.test_settings import loaded
@@ -143,6 +143,29 @@ async def test_while_wechat_is_away_it_waits_and_is_then_shown_once(templated, c
     clock.forward(seconds=30)
     assert await site.delivers() == 1
     assert len(by_template(anna)) == 1 and customer_messages(site) == []
+
+
+@gen
+async def test_what_wechat_took_and_did_not_show_is_told_in_the_chat_once(templated):
+    site = templated
+    anna = await signed_in_follower(site)
+    await one(site, "帮助")
+    await refunded(site)
+    await refunded(site)
+    first, second = await site.ctx.read(
+        lambda _env: [row.msg_id for row in ChatNotice.select().order_by(ChatNotice.id)]
+    )
+    event, failed = "TEMPLATESENDJOBFINISH", {"Status": "failed:user block"}
+    for msg_id, name, is_answered in ((first, "bob", False), ("1" * 18, "anna", False), (first, "anna", True)):
+        sent = await site.box.wechat.event(site.phone(name).person, event, MsgID=msg_id, **failed)
+        assert sent.answered == is_answered, "one that is not on record yet is asked for again"
+    assert await site.delivers() == 1
+    assert customer_messages(site) == [REFUNDED] and len(by_template(anna)) == 2
+    await site.box.wechat.pushes.send_again(last_push(site))
+    assert (await site.box.wechat.event(anna.person, event, MsgID=second, **failed)).answered, "in the same second"
+    assert (await site.box.wechat.event(anna.person, event, MsgID=second, Status="success")).answered
+    assert await site.delivers() == 1
+    assert customer_messages(site) == [REFUNDED] * 2 and len(by_template(anna)) == 2
 
 
 @SQLITE

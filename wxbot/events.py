@@ -6,9 +6,10 @@ from typing import Any
 
 from models.errors import BusinessError
 from models.people import Identity
-from services import access, leaving, people, scans
+from services import access, leaving, notices, people, scans
 from services.env import Env
 from wxbot import words
+from wxbot.callback import Busy
 from wxbot.listings import Listings
 
 Act = Callable[[Env], str]
@@ -25,6 +26,8 @@ def act_of(listings: Listings, heard: Any) -> Act | None:
         "user_authorization_revoke": lambda: partial(forget, named(heard), heard.fields.get("RevokeInfo", "")),
         "user_authorization_cancellation": lambda: partial(erase, named(heard)),
     }
+    if name == "templatesendjobfinish" and heard.fields.get("Status", "").startswith("failed"):
+        return partial(letter_failed, openid, heard.fields.get("MsgID", ""))
     return acts[name]() if name in acts else None
 
 
@@ -71,6 +74,13 @@ def forget(openid: str, what: str, env: Env) -> str:
 def erase(openid: str, env: Env) -> str:
     """He left WeChat."""
     leaving.erase(env, openid=openid)
+    return ""
+
+
+def letter_failed(openid: str, msg_id: str, env: Env) -> str:
+    """He blocks template messages: it goes into the chat. One that we do not know may be on record in a moment."""
+    if not notices.not_shown(env, openid=openid, msg_id=msg_id):
+        raise Busy
     return ""
 
 

@@ -176,7 +176,8 @@ def text_of(heard: Any) -> str | None:
 
 def key_of(heard: Any, said: str = "") -> str:
     """What tells this message or event, or what was said to it, from every other."""
-    detail = heard.fields.get("RevokeInfo", "")  # he may take back several authorisations in one second
+    # in one second he may take back several authorisations, and several letters may come to an end
+    detail = heard.fields.get("RevokeInfo", "") + heard.fields.get("MsgID", "")
     return inbox.key_of(sender=heard.from_user, message=heard.once_key, detail=detail + said)
 
 

@@ -42,3 +42,4 @@ def up(migrator, db):
     add(migrator, db, "chat_notice", "purpose", CharField(max_length=32, null=True))
     add(migrator, db, "chat_notice", "fields", TextField(null=True))
     add(migrator, db, "chat_notice", "page", CharField(max_length=128, null=True))
+    add(migrator, db, "chat_notice", "msg_id", CharField(max_length=32, null=True, index=True))
