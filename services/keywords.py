@@ -1,8 +1,7 @@
-"""关键词回复: an operator's own words, kept in rows, and in the memory of each process for the hot path of the chat."""
+"""关键词回复: an operator's own words; each process holds them in memory, for the hot path of the chat."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from models import audit
 from models.errors import WrongInput
@@ -52,24 +51,5 @@ def listed(env: Env) -> list[KeywordReply]:
 
 
 def texts(env: Env) -> Mapping[str, str]:
-    """What is answered to which word."""
+    """What is answered to which word, to be held in memory until the catalogue's number grows."""
     return MappingProxyType({row.word: row.text for row in KeywordReply.select()})
-
-
-class Keywords:
-    """The operator's words in memory: a message reads no rows for them."""
-
-    def __init__(self) -> None:
-        self.texts: Mapping[str, str] = {}
-        self._version = -1
-
-    async def refresh(self, read: Callable[..., Awaitable[Any]], *, version: int) -> None:
-        """Read them again if the number that grows with every change is another than at the last look."""
-        if version != self._version:
-            self.texts = await read(texts)
-            self._version = version
-
-    def answer_to(self, content: str) -> str | None:
-        """What an operator wants to be said to a message."""
-        found = self.texts
-        return found.get(vocabulary.keyword_in(vocabulary.plain(content), found))

@@ -58,7 +58,7 @@ NOISE = re.compile(r"[\s\u200b-\u200d\u2060\ufe0f\ufeff。，,.!?~、;:\"'“”
 POLITE = re.compile(
     r"^(?:请问|请|你好|您好|老师|我要|我想要?|想要?|帮我|给我|怎么|怎样|如何|在?哪里|在?哪儿|有没有|有|能不能|可以"
     r"|查看|查询|查|看看|看|打开|回复|领取?)+"
-    r"|(?:吧|呢|吗|嘛|么|啊|呀|哦|哈|呗|了|谢谢|在?哪里?|在?哪儿|怎么(?:用|进|办|看|领|查|写)|有哪些|是什么|一下)+$"
+    r"|(?:吧|呢|吗|嘛|么|啊|呀|哦|哈|呗|了|谢谢|在?哪(?:里|儿)?[领看查买]?|怎么(?:用|进|办|看|领|查|写)|有哪些|是什么|一下)+$"
 )
 TELLS = re.compile(r"\W*(?:反馈|返馈|feedback\b|(?=报错|建议|投诉|吐槽|bug\b))[\W_]*(.+)", re.DOTALL | re.IGNORECASE)
 
@@ -68,11 +68,16 @@ def plain(content: str) -> str:
     return NOISE.sub("", unicodedata.normalize("NFKC", content).lower())
 
 
-def topic_of(content: str, kept: Container[str] = ()) -> str:
-    """What a follower means by his message; `kept` are the operator's own words, as `plain` writes them."""
+def topic_of(content: str, kept: Container[str] = (), campaigns: Container[str] = ()) -> str:
+    """What a follower means by his message.
+
+    `kept` are the operator's own words, `campaigns` those of vouchers' campaigns, both as `plain` writes them.
+    """
     said = plain(content)
     if topic := known(said):
         return topic
+    if keyword_in(said, campaigns):
+        return VOUCHERS
     if keyword_in(said, kept):
         return KEYWORD
     return REPORT if report_in(content) else guessed(said)
@@ -93,7 +98,7 @@ def softened(said: str) -> str:
 
 
 def keyword_in(said: str, kept: Container[str]) -> str:
-    """The operator's own word that he wrote, politely or not; empty for none."""
+    """Which of these words he wrote, politely or not; empty for none."""
     return next((word for word in (said, POLITE.sub("", said)) if word in kept), "")
 
 

@@ -35,6 +35,13 @@ def test_what_people_write_is_understood(topic, texts):
         assert vocabulary.topic_of(text) == topic, text
 
 
+def test_the_word_of_a_campaign_asks_for_vouchers_before_an_operators_own():
+    for text in ("开学季", "我要开学季！", "开学季在哪里领"):
+        assert vocabulary.topic_of(text, {"开学季"}, {"开学季"}) == vocabulary.VOUCHERS
+    assert vocabulary.topic_of("开学季", {"开学季"}) == vocabulary.KEYWORD
+    assert vocabulary.topic_of("课程", {"课程"}, {"课程"}) == vocabulary.COURSES
+
+
 def test_what_undoes_something_and_what_is_near_to_two_is_not_guessed():
     for text in NOT_MEANT.split():
         assert vocabulary.topic_of(text) == vocabulary.UNKNOWN, text

@@ -1,6 +1,6 @@
 """Heard → done and answered: what the account does with each message and event."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -42,8 +42,8 @@ log = structlog.get_logger()
 class Conversation:
     """Hears what the push door lets in. A message without an effect is answered at once and touches no store.
 
-    `waiting` holds the openids with a notice that WeChat did not let through, `keywords` what operators have it say;
-    both are renewed every second.
+    `waiting` holds the openids with a notice that WeChat did not let through, `kept` what operators have it say to
+    words of theirs, `campaigns` the words that ask for vouchers; all are looked after every second.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -52,7 +52,9 @@ class Conversation:
         self.listings = Listings(base_url, ctx.catalogue)
         self.readers = notices.Readers()
         self.waiting = self.readers.openids
-        self.keywords = keywords.Keywords()
+        self.kept: Mapping[str, str] = {}
+        self.campaigns: frozenset[str] = frozenset()
+        self._version = -1
         self.plain = {
             topics.HELP: words.help_text(base_url),
             topics.UNKNOWN: words.unknown(base_url),
@@ -62,9 +64,17 @@ class Conversation:
         }
 
     async def renew(self) -> None:
-        """Keep both memories fresh, after the catalogue's."""
-        await self.keywords.refresh(self.ctx.read, version=self.ctx.catalogue.version)
+        """Keep all memories fresh, after the catalogue's."""
+        await self.renew_words()
         await self.renew_waiting()
+
+    async def renew_words(self) -> None:
+        """Read the words of operators and campaigns again if the number that grows with every change has grown."""
+        version = self.ctx.catalogue.version
+        if version != self._version:
+            self.kept = await self.ctx.read(keywords.texts)
+            self.campaigns = await self.ctx.read(vouchers_chat.words_of_campaigns)
+            self._version = version
 
     async def renew_waiting(self) -> None:
         """Look who has something to read."""
@@ -90,12 +100,13 @@ class Conversation:
             asked = {"CLICK": MENU.get(heard.event_key, topics.HELP), "SCAN": topics.HELP}
             return asked.get(heard.event.upper())
         text = text_of(heard)
-        return topics.ONLY_WORDS if text is None else topics.topic_of(text, self.keywords.texts)
+        return topics.ONLY_WORDS if text is None else topics.topic_of(text, self.kept, self.campaigns)
 
     def at_once(self, topic: str, text: str) -> str | None:
         """What is said without a look at rows, by us or by an operator's word; None for all else."""
         if topic == topics.KEYWORD:
-            return self.keywords.answer_to(text) or self.plain[topics.UNKNOWN]
+            kept = self.kept  # another thread may renew it
+            return kept.get(topics.keyword_in(topics.plain(text), kept), self.plain[topics.UNKNOWN])
         return self.plain.get(topic)
 
     def answering(self, heard: Any, topic: str) -> Act:
