@@ -6,6 +6,7 @@ from models.bounty import LONGEST, Report
 from services.env import Env
 from tests.chat_kit import last_push, one, said
 
+pytest_plugins = ["tests.commands"]
 gen = pytest.mark.gen_test(timeout=30)
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
 
@@ -70,3 +71,16 @@ async def test_a_long_report_is_cut_and_he_is_told(site):
     assert "只记下了前 2000 个字" in await one(site, "反馈" + "长" * (LONGEST + 1))
     assert "只记下了" not in await one(site, "反馈" + "长" * LONGEST)
     assert [text for _, _, text, _ in await site.ctx.read(reports)] == ["长" * LONGEST] * 2
+
+
+@gen
+async def test_the_operator_reads_them_newest_first_by_pseudonym(site, wxbot_beside):
+    for name, text in (("anna", "反馈 视频打不开\n第 3 课"), ("bob", "建议加上\x9b字幕")):
+        await site.phone(name).follow()
+        await one(site, text, name)
+    done = await wxbot_beside("report", "list", **site.settings())
+    lines = [line.split("\t") for line in done.out.splitlines()]
+    anna, bob = [f"p{await site.person_id(name)}" for name in ("anna", "bob")]
+    assert [line[2:] for line in lines] == [[bob, "chat", "建议加上字幕"], [anna, "chat", "视频打不开\\n第 3 课"]]
+    assert [line[1] for line in lines] == ["2026-11-22 09:30Z"] * 2
+    assert site.phone("anna").openid not in done.out
