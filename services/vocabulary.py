@@ -74,32 +74,45 @@ def topic_of(content: str, kept: Container[str] = (), campaigns: Container[str] 
     `kept` are the operator's own words, `campaigns` those of vouchers' campaigns, both as `plain` writes them.
     """
     said = plain(content)
-    if topic := known(said):
+    rest = softened(said)
+    if topic := exactly(said) or politely(rest):
         return topic
-    if keyword_in(said, campaigns):
+    if said in campaigns or rest in campaigns:
         return VOUCHERS
-    if keyword_in(said, kept):
+    if said in kept or rest in kept:
         return KEYWORD
     return REPORT if report_in(content) else guessed(said)
 
 
 def known(said: str) -> str:
     """The topic of a message that says it rightly, politely or not; empty for any other."""
-    if re.fullmatch(r"[0-9]{1,2}", said):
-        return NUMBER
-    return HEARD.get(said, "") if said in HEARD else softened(said) if said else HELP
+    return exactly(said) or politely(softened(said))
+
+
+def exactly(said: str) -> str:
+    """The topic of a message that is a word of ours, a number, or nothing at all."""
+    if said in HEARD:
+        return HEARD[said]
+    if not said:
+        return HELP
+    return NUMBER if re.fullmatch(r"[0-9]{1,2}", said) else ""
 
 
 def softened(said: str) -> str:
-    """The same without what people add to be polite. What ends something at once wants its exact word."""
-    rest = POLITE.sub("", said)
+    """A message without what people add to be polite; one that is a word of ours stays as it is."""
+    return said if said in HEARD else POLITE.sub("", said)
+
+
+def politely(rest: str) -> str:
+    """The topic of what is left of a polite message; what ends something at once wants its exact word."""
     topic = HEARD.get(rest, "") if rest else HELP
     return "" if topic == CONFIRM_UNLINK else topic
 
 
-def keyword_in(said: str, kept: Container[str]) -> str:
+def keyword_in(content: str, kept: Container[str]) -> str:
     """Which of these words he wrote, politely or not; empty for none."""
-    return next((word for word in (said, POLITE.sub("", said)) if word in kept), "")
+    said = plain(content)
+    return next((word for word in (said, softened(said)) if word in kept), "")
 
 
 def report_in(content: str) -> str:
@@ -133,7 +146,7 @@ def guessed(said: str) -> str:
     """
     if len(said) > LONGEST:
         return UNKNOWN
-    topics = set().union(*(NEAR.get(form, set()) for form in thinned(said)))
+    topics = {topic for form in thinned(said) if form in NEAR for topic in NEAR[form]}
     return topics.pop() if len(topics) == 1 and topics <= GUESSED else UNKNOWN
 
 

@@ -106,7 +106,7 @@ class Conversation:
         """What is said without a look at rows, by us or by an operator's word; None for all else."""
         if topic == topics.KEYWORD:
             kept = self.kept  # another thread may renew it
-            return kept.get(topics.keyword_in(topics.plain(text), kept), self.plain[topics.UNKNOWN])
+            return kept.get(topics.keyword_in(text, kept), self.plain[topics.UNKNOWN])
         return self.plain.get(topic)
 
     def answering(self, heard: Any, topic: str) -> Act:
