@@ -32,8 +32,8 @@ ROWS = [
     Platform, Purchase, Grant,
     Link, LinkAttempt, RefundWaiver, Membership, MembershipReminder, RelinkPermit,
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
+    Report, KeywordReply,
     PlanetEvent, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, Scan,
     Order, Payment, Refund, PayDifference, PayBill, JournalEntry, JournalLine,
-    Report, KeywordReply,
     AuditEntry,
 ]  # fmt: skip
