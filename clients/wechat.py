@@ -132,13 +132,17 @@ class WeChat:
         *,
         url: str | None = None,
         client_msg_id: str | None = None,
-    ) -> None:
-        """A template message; WeChat drops a second one of the same `client_msg_id` for some minutes."""
+    ) -> str:
+        """A template message; WeChat drops a second one of the same `client_msg_id` for some minutes.
+
+        Its number there, by which the event TEMPLATESENDJOBFINISH tells whether it was shown; empty where none came.
+        """
         message: dict[str, Any] = {"touser": openid, "template_id": template_id}
         message["data"] = {name: {"value": value} for name, value in data.items()}
         message |= {"url": url} if url else {}
         message |= {"client_msg_id": client_msg_id} if client_msg_id else {}
-        await self._transport.post("message/template/send", data=message)  # wechatpy's knows no client_msg_id
+        found = await self._transport.post("message/template/send", data=message)  # wechatpy's has no client_msg_id
+        return str(found.get("msgid", ""))[:32]
 
     async def create_scene_code(self, scene_str: str, seconds: int) -> SceneCode:
         """A temporary QR whose scan is pushed to us as `scene_str` (1–64 characters)."""

@@ -2,6 +2,7 @@
 
 from models.access import Grant
 from models.audit import AuditEntry
+from models.bounty import Report
 from models.catalogue import (
     CatalogueVersion,
     Course,
@@ -15,6 +16,7 @@ from models.catalogue import (
 )
 from models.delivery import ChatNotice, ChatQuestion, InboxItem, JobLease, OutboxItem
 from models.journal import JournalEntry, JournalLine
+from models.keywords import KeywordReply
 from models.links import Link, LinkAttempt, Membership, MembershipReminder, RefundWaiver, RelinkPermit
 from models.mismatches import Mismatch, Reconciliation
 from models.news import PlanetEvent
@@ -31,6 +33,7 @@ ROWS = [
     Platform, Purchase, Grant,
     Link, LinkAttempt, RefundWaiver, Membership, MembershipReminder, RelinkPermit,
     InboxItem, OutboxItem, ChatNotice, ChatQuestion, JobLease,
+    Report, KeywordReply,
     PlanetEvent, PlanetAccount, PlanetPayment, Mismatch, Reconciliation, Scan,
     Order, Payment, Refund, PayDifference, PayBill, JournalEntry, JournalLine,
     Campaign, CampaignCourse, Voucher, Redemption,

@@ -76,10 +76,18 @@ class OutboxItem(Row):
 
 
 class ChatNotice(Row):
-    """客服消息: a message of ours to a follower; what WeChat did not let through is shown when he next writes."""
+    """客服消息: a message of ours to a follower; what WeChat did not let through is shown when he next writes.
+
+    One with a `purpose` goes out as a template message where there is one for it: `fields` (a JSON list) is what it
+    shows, `page` what it opens, and `msg_id` WeChat's number of it once it is sent.
+    """
 
     identity = ForeignKeyField(Identity, backref="notices")
     text = TextField()
+    purpose = CharField(max_length=32, null=True)
+    fields = TextField(null=True)
+    page = CharField(max_length=128, null=True)
+    msg_id = CharField(max_length=32, null=True, index=True)
     created_at = UtcField()
     sent_at = UtcField(null=True)
     held_at = UtcField(null=True, index=True)

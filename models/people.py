@@ -51,6 +51,7 @@ class Identity(Row):
     created_at = UtcField()
     followed_at = UtcField(null=True)
     unfollowed_at = UtcField(null=True)
+    muted_at = UtcField(null=True)
 
     class Meta:
         indexes = ((("side", "provider", "uid"), True),)
@@ -59,6 +60,11 @@ class Identity(Row):
     def has_left(self) -> bool:
         """Whether the account is gone from WeChat: only a pseudonym is left of it."""
         return self.uid.startswith(ERASED)
+
+    @property
+    def wants_news(self) -> bool:
+        """Whether he may be told more than what becomes of his own doings."""
+        return self.muted_at is None
 
     @classmethod
     def of_openid(cls, openid: str) -> Self | None:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from clients import pay_crypto, pay_keys
 from clients.planets import partner_events
+from services import letters
 
 PREFIX = "WXBOT_"
 LOOPBACK_NAMES = {"localhost"}
@@ -165,6 +166,14 @@ class Config(BaseSettings):
         """As the standard writes them."""
         for secret in value:
             partner_events.key_of(secret)
+        return value
+
+    @field_validator("wechat_templates")
+    @classmethod
+    def check_templates(cls, value: dict[str, str]) -> dict[str, str]:
+        """Purposes that there are, each with no more fields than it has."""
+        if mistake := letters.mistake_in(value):
+            raise ValueError(mistake)
         return value
 
     @field_validator("reminder_days")

@@ -1,7 +1,7 @@
 """What a running process holds in its hands: settings, time, chance, rows, and the doors out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from services.catalogue import CatalogueMemory
 from services.config import Config
 from services.database import DatabaseThreads
 from services.env import Clock, Env
+from services.letters import Quota
 from services.limits import Limits
 from services.turns import Turns
 from services.waiting import Waiting
@@ -40,6 +41,7 @@ class Context:
     process_id: str
     peers: Sequence[Peer] = ()
     in_flight: int = 0
+    letters: Quota = field(default_factory=Quota)
 
     def env(self) -> Env:
         """The environment of one transaction."""

@@ -1,5 +1,6 @@
 """Who takes back an authorisation, or leaves WeChat: his personal data goes, the business keeps a pseudonym."""
 
+from models.bounty import Report
 from models.delivery import ChatNotice, ChatQuestion
 from models.errors import StateInvalid
 from models.links import Link, LinkAttempt, RefundWaiver
@@ -33,6 +34,7 @@ def erase(env: Env, *, openid: str) -> None:
         row.delete().where(row.person == person).execute()
     Scan.delete().where((Scan.scanned_by == person) | (Scan.pc_person == person)).execute()
     Purchase.update(phone=None, email=None).where(Purchase.person == person).execute()
+    Report.update(text="").where(Report.person == person).execute()
     erase_links(env, person)
     erase_orders(person)
     gone = {"uid": f"{ERASED}:{identity.id}", "nickname": None, "unfollowed_at": env.now}

@@ -13,7 +13,7 @@ from models.catalogue import Planet
 from models.errors import AlreadyLinked, MembershipOver, WrongInput
 from models.links import REMOVED_BY_OWNER, Link, Membership
 from models.mismatches import REMOVED, Mismatch
-from services import mismatches, notices, outbox
+from services import letters, mismatches, notices, outbox
 from services.context import Context
 from services.env import Env
 
@@ -194,7 +194,8 @@ def welcome(env: Env, membership: Membership) -> None:
     if membership.is_live(now=env.now):
         title, until = membership.planet.title, shanghai_words(membership.ends_at)
         text = f"「{title}」已开通，有效期至 {until}，现在就可以进去提问。"
-        notices.tell(env, person_id=membership.link.person_id, text=text)
+        told = {"purpose": letters.LINKED, "fields": (title, until)}
+        notices.tell(env, person_id=membership.link.person_id, text=text, **told)
 
 
 def grant_again(env: Env, *, mismatch_id: int, reason: str, who: str = "command") -> None:

@@ -1,6 +1,8 @@
-"""Customer-service messages: sent through the outbox; what WeChat does not let through waits for his next word."""
+"""Messages to a follower, through the outbox: by template, else in the chat, else with the answer to his next word."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,10 +10,11 @@ import structlog
 from peewee import Case, fn
 
 from clients.errors import RemoteRefused
+from clients.wechat_codes import RateLimited
 from models.delivery import ChatNotice
 from models.people import OA, Identity
 from models.prepared import add
-from services import outbox, people
+from services import letters, outbox, people
 from services.context import Context
 from services.env import Env
 
@@ -24,10 +27,19 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 log = structlog.get_logger()
 
 
-def tell(env: Env, *, person_id: int, text: str) -> None:
-    """Write to a person in the account's chat, as soon as WeChat allows it."""
-    if identity := people.identity_of(person_id):
-        notice_id = add(ChatNotice, identity=identity.id, text=text, created_at=env.now)
+def tell(
+    env: Env, *, person_id: int, text: str, purpose: str = "", fields: Sequence[str] = (), page: str = "/me",
+    is_news: bool = False,
+) -> None:  # fmt: skip
+    """Write to a person: by template message where `purpose` has one, else in the chat, as soon as WeChat allows it.
+
+    `fields` are those of `letters.PURPOSES`, `page` the one of ours that a tap opens. News is what he has not caused
+    himself, such as a reminder: who has opted out (退订) does not get it.
+    """
+    identity = people.identity_of(person_id)
+    if identity and (identity.wants_news or not is_news):
+        letter = {"purpose": purpose, "fields": json.dumps(fields, ensure_ascii=False), "page": page} if purpose else {}
+        notice_id = add(ChatNotice, identity=identity.id, text=text, created_at=env.now, **letter)
         outbox.enqueue_first(env, kind=outbox.NOTICE, subject=notice_id, lane=f"chat:{identity.id}")
 
 
@@ -36,17 +48,31 @@ def tell_openid(env: Env, *, openid: str, text: str) -> None:
     tell(env, person_id=people.person_with_openid(env, openid).id, text=text)
 
 
-def addressed(env: Env, *, notice_id: int) -> tuple[str, str] | None:
-    """Openid and text of a notice; None when it was sent or shown already."""
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A notice that is not sent yet, with the template message that may stand for it."""
+
+    id: int
+    openid: str
+    text: str
+    letter: letters.Letter | None
+
+
+def addressed(env: Env, *, notice_id: int) -> Addressed | None:
+    """A notice as it is to be sent; None when it was sent or shown already."""
     notice = ChatNotice.get_or_none(id=notice_id)
     if notice is None or notice.sent_at or notice.shown_at:
         return None
-    return notice.identity.uid, notice.text
+    letter = None
+    if notice.purpose:
+        words = {"values": json.loads(notice.fields), "page": notice.page}
+        letter = letters.letter_of(env.config.wechat_templates, purpose=notice.purpose, **words)
+    return Addressed(notice.id, notice.identity.uid, notice.text, letter)
 
 
 @outbox.delivers(outbox.NOTICE)
 async def deliver(ctx: Context, notice_id: int, within: float) -> None:
-    """Send it; outside WeChat's window (45015, 45047) or refused, it is held for his next message.
+    """Send it; what goes out by no template, and is outside WeChat's window (45015, 45047), is held for his next word.
 
     Also where WeChat refuses us and not him: that is an alarm, and he reads it all the same.
     """
@@ -54,18 +80,51 @@ async def deliver(ctx: Context, notice_id: int, within: float) -> None:
     if found is None:
         return
     try:
-        await ctx.wechat.send_text(*found)
+        msg_id = await by_template(ctx, found)
+        if msg_id is None:
+            await ctx.wechat.send_text(found.openid, found.text)
     except RemoteRefused as problem:
         if outbox.is_ours(problem):
             log.error("we are not accepted", why=str(problem))
         await ctx.transact(hold, notice_id=notice_id)
     else:
-        await ctx.transact(note_sent, notice_id=notice_id)
+        await ctx.transact(note_sent, notice_id=notice_id, msg_id=msg_id)
 
 
-def note_sent(env: Env, *, notice_id: int) -> None:
-    """WeChat has taken it."""
-    ChatNotice.update(sent_at=env.now).where(ChatNotice.id == notice_id).execute()
+async def by_template(ctx: Context, found: Addressed) -> str | None:
+    """Send it as a template message; None where it has none, or WeChat takes none: it is for the chat then, at once.
+
+    RemoteDown comes through: whether it was sent nobody knows, and WeChat drops a second one of the same number.
+    """
+    letter, now = found.letter, ctx.clock.now()
+    if letter is None or ctx.letters.is_used_up(now=now):
+        return None
+    more = {"url": f"{ctx.config.base_url}{letter.page}", "client_msg_id": f"notice-{found.id}"}
+    try:
+        return await ctx.wechat.send_template(found.openid, letter.template_id, letter.data, **more)
+    except RateLimited as over:
+        ctx.letters.note(over.code, now=now)
+        log.warning("no template messages until the quota is new", why=str(over))
+    except RemoteRefused as no:
+        log.warning("template message refused, told in the chat", why=str(no))
+    return None
+
+
+def note_sent(env: Env, *, notice_id: int, msg_id: str | None) -> None:
+    """WeChat has taken it, as a template message of that number or in the chat."""
+    ChatNotice.update(sent_at=env.now, msg_id=msg_id or None).where(ChatNotice.id == notice_id).execute()
+
+
+def not_shown(env: Env, *, openid: str, msg_id: str) -> bool:
+    """WeChat has taken a template message and then not shown it: tell it in the chat; False for none of ours."""
+    mine = ChatNotice.select().join(Identity).where(Identity.uid == openid, Identity.side == OA)
+    notice = mine.where(ChatNotice.msg_id == msg_id).first()
+    if notice is None:
+        return False
+    again = {"purpose": None, "msg_id": None, "sent_at": None}
+    ChatNotice.update(**again).where(ChatNotice.id == notice.id).execute()
+    outbox.enqueue(env, kind=outbox.NOTICE, subject=notice.id, lane=f"chat:{notice.identity_id}")
+    return True
 
 
 def hold(env: Env, *, notice_id: int) -> None:

@@ -20,7 +20,7 @@ from services.env import Env
 
 MEMBERSHIP = "membership"
 NOTICE = "notice"
-REMINDER = "reminder"
+REMINDER = "reminder"  # of an older version
 CLOSE = "close"
 REFUND = "refund"
 TOLD_KEPT = timedelta(days=30)

@@ -1,24 +1,17 @@
 """到期提醒: 30, 7 and 1 days before a membership ends, each at most once, and none for a year that goes on (R2)."""
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from peewee import Expression, fn
 
-from clients.errors import RemoteRefused
 from models.base import days_left, shanghai_words
 from models.catalogue import Planet
-from models.errors import NotFound
 from models.links import Link, Membership, MembershipReminder
 from models.payments import ACTIVE, PlanetPayment
-from services import notices, outbox, people
+from services import inbox, letters, notices, outbox
 from services.context import Context
 from services.env import Env
 
-PURPOSE = "membership_ending"
-FIELDS = ("thing1", "time2")  # of a template, unless the setting names others: the planet, and until when
-MOST_LETTERS = 20
 AT_ONCE = 500
 
 
@@ -73,61 +66,29 @@ def remind_some(env: Env, *, ids: list[int], days: int) -> int:
     told = 0
     for number in ids:
         if MembershipReminder.add_once(membership=number, days=days, created_at=env.now):
-            send(env, MembershipReminder.get(membership=number, days=days))
+            tell(env, MembershipReminder.get(membership=number, days=days))
             told += 1
     return told
 
 
-def send(env: Env, reminder: MembershipReminder) -> None:
-    """By template message where one is set up, else in the chat."""
-    if env.config.wechat_templates.get(PURPOSE):
-        outbox.enqueue(env, kind=outbox.REMINDER, subject=reminder.id, lane=f"reminder:{reminder.id}")
-    else:
-        tell(env, reminder_id=reminder.id)
-
-
-def tell(env: Env, *, reminder_id: int) -> None:
-    """Write it in the chat; what WeChat does not let through is held for his next message."""
-    membership = MembershipReminder.find(id=reminder_id).membership
+def tell(env: Env, reminder: MembershipReminder) -> None:
+    """Say how long it is to go."""
+    membership = reminder.membership
     left, title = days_left(membership.ends_at, now=env.now), membership.planet.title
     if left is not None and membership.is_live(now=env.now):
         soon, until = f"还有 {left} 天" if left else "今天", shanghai_words(membership.ends_at)
-        text = f"「{title}」的答疑{soon}到期（{until}），想问的问题请抓紧提。"
-        notices.tell(env, person_id=membership.link.person_id, text=text)
+        text = f"「{title}」的答疑{soon}到期（{until}），想问的问题请抓紧提。\n不想再收到提醒，回复「退订」。"
+        letter = {"purpose": letters.MEMBERSHIP_ENDING, "fields": (title, until)}
+        notices.tell(env, person_id=membership.link.person_id, text=text, is_news=True, **letter)
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A template message to one follower."""
-
-    openid: str
-    template_id: str
-    data: dict[str, str]
-
-
-def letter(env: Env, *, reminder_id: int) -> Letter | None:
-    """What to send; None when it is of no use any more, or he has left."""
-    membership = MembershipReminder.find(id=reminder_id).membership
-    template_id, *names = env.config.wechat_templates.get(PURPOSE, "").split()
-    if not membership.is_live(now=env.now):
-        return None
-    try:
-        openid = people.openid_of(membership.link.person_id)
-    except NotFound:
-        return None
-    title, until = membership.planet.title, shanghai_words(membership.ends_at)
-    short = title if len(title) <= MOST_LETTERS else f"{title[: MOST_LETTERS - 1]}…"
-    return Letter(openid, template_id, dict(zip(names or FIELDS, (short, until), strict=False)))
+def tell_once(env: Env, *, reminder_id: int) -> None:
+    """The same for an item of the outbox, which may come twice."""
+    if inbox.is_new(env, source=outbox.REMINDER, key=str(reminder_id)):
+        tell(env, MembershipReminder.find(id=reminder_id))
 
 
 @outbox.delivers(outbox.REMINDER)
 async def deliver(ctx: Context, reminder_id: int, within: float) -> None:
-    """Send it as a template message; where WeChat refuses that, in the chat instead."""
-    found = await ctx.read(letter, reminder_id=reminder_id)
-    if found is None:
-        return
-    more: dict[str, Any] = {"url": f"{ctx.config.base_url}/me", "client_msg_id": f"reminder-{reminder_id}"}
-    try:
-        await ctx.wechat.send_template(found.openid, found.template_id, found.data, **more)
-    except RemoteRefused:
-        await ctx.transact(tell, reminder_id=reminder_id)
+    """An item that an older version has left behind: told as any other now. May go once no such item is left."""
+    await ctx.transact(tell_once, reminder_id=reminder_id)

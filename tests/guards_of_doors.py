@@ -154,6 +154,24 @@ STARTS = [
     Gutted("wxbot/__main__.py", "check_tables", "None", "test_commands.py"),
 ]  # fmt: skip
 
+KEYWORDS = [
+    Gutted("models/keywords.py", "check_word", "None", "test_keywords.py::test_what_cannot_be_a_keyword_is_one_line"),
+    Gutted("models/keywords.py", "check_text", "None", "test_keywords.py::test_what_cannot_be_a_keyword_is_one_line"),
+    Guard("services/keywords.py", "if topic := vocabulary.known(said):", "if topic := None:",
+          "test_keywords.py::test_what_cannot_be_a_keyword_is_one_line"),
+]  # fmt: skip
+
+LETTERS = [
+    Gutted(CONFIG, "check_templates", "value",
+           "test_letters.py::test_a_setting_that_no_message_would_use_stops_the_start"),
+    Guard("services/notices.py", "if letter is None or ctx.letters.is_used_up(now=now):", "if letter is None:",
+          "test_letters.py::test_over_the_quota_all_goes_into_the_chat_and_wechat_is_asked_again_when_it_is_new"),
+    Guard("services/notices.py", "if identity and (identity.wants_news or not is_news):", "if identity:",
+          "test_opting.py::test_who_opts_out_gets_no_news_and_what_he_does_is_told_as_before"),
+    Guard("services/reminders.py", "if inbox.is_new(env, source=outbox.REMINDER, key=str(reminder_id)):", "if True:",
+          "test_letters.py::test_a_reminder_that_an_older_version_left_in_the_outbox_is_told_once"),
+]  # fmt: skip
+
 OUT_OF_SHAPE = "test_attacks_events.py::test_what_is_signed_but_not_of_the_contract_is_refused_and_not_kept"
 EVENTS = [
     Guard(NEWS, "        if not self._is_signed(", "        if False and not self._is_signed(", FORGED),
@@ -173,4 +191,4 @@ EVENTS = [
            "test_settings.py::test_a_webhook_secret_has_the_form_of_the_standard"),
 ]  # fmt: skip
 
-DOORS = [*PAGES, *WAY_BACK, *PUSH, *EVENTS, *STARTS]
+DOORS = [*PAGES, *WAY_BACK, *PUSH, *EVENTS, *STARTS, *KEYWORDS, *LETTERS]

@@ -26,6 +26,8 @@ async def test_every_key_of_the_menu_is_heard(site):
         "ORDERS": "您在这里还没有订单",
         "HELP": ASKS_FOR_HELP,
         "UNLINK": "您现在没有关联",
+        "VOUCHERS": "现在还没有可以领取的代金券",
+        "FEEDBACK": "请用一条消息写清楚",
     }
     for key in keys | {"OLD_KEY", ""}:
         (answer,) = await anna.menu_click(key)
@@ -36,6 +38,14 @@ async def test_every_key_of_the_menu_is_heard(site):
             assert (await anna.menu_open(button["url"])).status in {200, 401}
             assert [bubble.text for bubble in anna.inbox[before:]] == [], "nobody answers a tap that opens a page"
             assert last_push(site).answered
+
+
+def test_the_menu_is_one_that_wechat_takes():
+    buttons = menu("https://learn.example.com")["button"]
+    assert len(buttons) <= 3 and all(len(button["name"]) <= 4 for button in buttons)
+    for button in buttons:
+        below = button.get("sub_button", [])
+        assert len(below) <= 5 and all(len(one["name"]) <= 8 for one in below)
 
 
 @gen

@@ -1,12 +1,16 @@
 """The `wxbot` commands as a person types them: what they print, what they change, and one clear line for each no."""
 
+import asyncio
 import json
+import os
 import re
+import sys
 
 import pytest
 
 from models.catalogue import Planet
 from models.delivery import OutboxItem
+from tests.commands import ROOT, environment
 from tests.site import COURSE
 
 pytest_plugins = ["tests.commands"]
@@ -218,15 +222,42 @@ async def test_the_outbox_is_listed_and_tried_again_by_hand(site, typed):
 @SQLITE
 @gen
 async def test_the_menu_is_pushed_and_compared(site, typed):
-    done = await typed("menu", "show")
-    assert done.code == 0 and done.out.startswith("--- WeChat\n+++ ours\n")
-    assert (await typed("menu", "push")).out == "pushed\n"
-    site.box.account.menu["button"][0] |= {"sub_button": []}  # as the real one answers
+    shown = await typed("menu", "show")
+    assert shown.code == 0 and shown.out.startswith("--- WeChat\n+++ ours\n") and "代金券" in shown.out
+    assert site.box.account.menu is None, "a look changes nothing"
+    assert (await typed("menu", "push", "--yes")).out == shown.out + "pushed\n"
+    site.box.account.menu["button"][1] |= {"sub_button": []}  # as the real one answers
     assert (await typed("menu", "show")).out == "the menu at WeChat is ours\n"
+    pushed = site.box.account.quota.used("/cgi-bin/menu/create")
+    assert (await typed("menu", "push")).out == "the menu at WeChat is ours: nothing to push\n"
+    assert site.box.account.quota.used("/cgi-bin/menu/create") == pushed
+    site.box.account.menu["button"][1]["name"] = "星球"
+    done = await typed("menu", "push")
+    assert '-   "name": "星球"' in done.out and done.out.endswith("pushed\n"), "nobody there to be asked"
     site.world.faults.set("wechat", "down")
     for action in ("push", "show"):
         done = await typed("menu", action)
         assert done.code == 1 and done.err.count("\n") == 1 and "Traceback" not in done.err
+
+
+@SQLITE
+@pytest.mark.parametrize(("said", "code", "is_pushed"), [("n", 1, False), ("", 1, False), ("y", 0, True)])
+@gen
+async def test_who_sits_at_a_terminal_is_asked_before_a_push(site, tmp_path, said, code, is_pushed):
+    ours, theirs = os.openpty()
+    surroundings = environment(site.settings()) | {"PYTHONPATH": str(ROOT)}
+    try:
+        os.write(ours, f"{said}\n".encode())
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "wxbot", "menu", "push", cwd=tmp_path, env=surroundings,
+            stdin=theirs, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        out, _ = await asyncio.wait_for(done.communicate(), 30)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == code and b"Push it?" in out
+    assert (site.box.account.menu is not None) == is_pushed
 
 
 @SQLITE

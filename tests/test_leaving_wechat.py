@@ -23,6 +23,7 @@ async def known_by_everything(site, name: str = "anna") -> list[str]:
     await site.ctx.transact(purchases.put, platform="yiling", order_no="A1", body=body)
     await signed_in_follower(site, name)
     await site.links(name)
+    await one(site, f"反馈 视频打不开，请回信到 {EMAIL}", name)
     await one(site, "解绑", name)
     mine = Identity.uid == site.phone(name).openid
     await site.ctx.transact(lambda _: Identity.update(nickname=NICKNAME).where(mine).execute())
@@ -61,7 +62,7 @@ async def test_who_leaves_wechat_is_named_nowhere_any_more(site):
     names = await known_by_everything(site)
     held = {"identity", "purchase", "link", "refund_waiver", "link_attempt", "inbox_item", "chat_notice", "payment"}
     found = {table for tables in (await tables_with(site, names)).values() for table in tables}
-    assert held | {"refund"} <= found, "the search finds what is there"
+    assert held | {"refund", "report"} <= found, "the search finds what is there"
     sent = await site.box.wechat.revoke(site.phone().person, cancel=True)
     assert sent.answered
     assert await tables_with(site, names) == {}

@@ -30,6 +30,7 @@ LEFT_ALONE = {
     "UNIQUE Course slug": CATALOGUE,
     "UNIQUE CoursePlanet course": CATALOGUE,
     "UNIQUE Guest planet name": CATALOGUE,
+    "UNIQUE KeywordReply word": "one command at a time sets a word, and looks before it writes",
     "UNIQUE Lecturer slug": CATALOGUE,
     "UNIQUE Lesson course position": CATALOGUE,
     "UNIQUE Mismatch provider kind key": NIGHTLY,

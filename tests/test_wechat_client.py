@@ -194,9 +194,11 @@ async def test_a_message_cut_in_flight_may_have_arrived() -> None:
 @pytest.mark.gen_test
 async def test_a_template_message_carries_its_idempotency_key() -> None:
     async with account() as here:
-        await here.client.send_template(
+        here.fake.answers["/cgi-bin/message/template/send"] = {"errcode": 0, "errmsg": "ok", "msgid": 9 * 10**18}
+        number = await here.client.send_template(
             OPENID, "t1", {"thing1": "信息安全"}, url="https://h5.example.com/me", client_msg_id="m1"
         )
+    assert number == "9000000000000000000"
     assert here.remote.seen[-1].path == "/cgi-bin/message/template/send"
     assert here.remote.seen[-1].json == {
         "touser": OPENID,

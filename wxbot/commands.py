@@ -1,7 +1,6 @@
 """The commands that look at or change rows: each ends non-zero with one clear line on error."""
 
-import difflib
-import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from services import catalogue_file, catalogue_load, check, lecturers, outbox, q
 from services.config import BadSettings
 from services.context import Context
 from wxbot import menu as menus
+from wxbot.chatting import keyword_group, report_group
 from wxbot.linking import link_group, membership_group
 from wxbot.purchases import Run, platform_group, purchases_group
 from wxbot.reconciling import mismatch_group, reconcile_command
@@ -121,33 +121,30 @@ def account(ctx: Context) -> Any:
     return ctx.wechat
 
 
+async def changes_of_menu(ctx: Context) -> list[str]:
+    """What WeChat has now beside what we have here."""
+    return menus.changes(await account(ctx).current_menu(), ctx.config.base_url)
+
+
 @menu_group.command("show")
 @click.pass_obj
 def menu_show(run: Run) -> None:
     """Show how the menu that WeChat has differs from ours."""
-
-    async def compare(ctx: Context) -> list[str]:
-        theirs, ours = as_pushed(await account(ctx).current_menu()), menus.menu(ctx.config.base_url)
-        texts = [json.dumps(one, ensure_ascii=False, indent=1, sort_keys=True).split("\n") for one in (theirs, ours)]
-        return list(difflib.unified_diff(*texts, "WeChat", "ours", lineterm=""))
-
-    click.echo("\n".join(run(compare)) or "the menu at WeChat is ours")
-
-
-def as_pushed(answer: Any) -> Any:
-    """WeChat's answer in the form of a push: it wraps the menu, and gives every button an empty `sub_button`."""
-    if isinstance(answer, list):
-        return [as_pushed(button) for button in answer]
-    if isinstance(answer, dict):
-        inner = answer.get("menu", answer)
-        return {name: as_pushed(value) for name, value in inner.items() if (name, value) != ("sub_button", [])}
-    return answer
+    click.echo("\n".join(run(changes_of_menu)) or "the menu at WeChat is ours")
 
 
 @menu_group.command("push")
+@click.option("--yes", is_flag=True, help="do not ask")
 @click.pass_obj
-def menu_push(run: Run) -> None:
-    """Make our menu the account's."""
+def menu_push(run: Run, yes: bool) -> None:
+    """Make our menu the account's: shows what changes, and asks first where somebody sits at a terminal."""
+    changes = run(changes_of_menu)
+    if not changes:
+        click.echo("the menu at WeChat is ours: nothing to push")
+        return
+    click.echo("\n".join(changes))
+    if not yes and sys.stdin.isatty():
+        click.confirm("Every follower sees this menu soon. Push it?", abort=True)
     run(lambda ctx: account(ctx).push_menu(menus.menu(ctx.config.base_url)))
     click.echo("pushed")
 
@@ -180,5 +177,5 @@ def qr_planet(run: Run, slug: str, out: Path) -> None:
 COMMANDS = [
     check_command, verify_command, catalogue_group, lecturer_group, platform_group, purchases_group, outbox_group,
     menu_group, qr_group, reconcile_command, mismatch_group, link_group, membership_group,
-    order_group, refund_group, pay_group,
+    order_group, refund_group, pay_group, keyword_group, report_group,
 ]  # fmt: skip

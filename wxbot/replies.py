@@ -1,49 +1,80 @@
 """Heard → done and answered: what the account does with each message and event."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
 import structlog
 from peewee import PeeweeException
 
-from models.errors import BusinessError, TooBusy
-from models.people import Identity
-from services import access, inbox, leaving, notices, order_views, people, scans
+from models.errors import TooBusy
+from services import inbox, keywords, notices
+from services import vocabulary as topics
 from services.context import Context
 from services.env import Env
-from wxbot import unlinking, words
+from wxbot import events, feedback, opting, unlinking, vouchers_chat, words
 from wxbot.callback import Busy, Said
+from wxbot.events import Act
+from wxbot.listings import LISTS, Listings
 
 LATE = "late"
 MENU = {
-    "COURSES": words.COURSES,
-    "PLANETS": words.PLANETS,
-    "ORDERS": words.ORDERS,
-    "HELP": words.HELP,
-    "UNLINK": words.UNLINK,
+    "COURSES": topics.COURSES,
+    "PLANETS": topics.PLANETS,
+    "VOUCHERS": topics.VOUCHERS,
+    "ORDERS": topics.ORDERS,
+    "FEEDBACK": topics.FEEDBACK,
+    "HELP": topics.HELP,
+    "UNLINK": topics.UNLINK,
 }
-LISTS = {words.COURSES, words.PLANETS, words.ORDERS}
-Act = Callable[[Env], str]
+DOES: dict[str, Callable[[Env, str, str], str]] = {
+    topics.VOUCHERS: vouchers_chat.answer,
+    topics.REPORT: feedback.keep,
+    topics.OPT_OUT: opting.opt_out,
+    topics.OPT_IN: opting.opt_in,
+    topics.UNLINK: lambda env, openid, _text: unlinking.ask(env, openid),
+    topics.CONFIRM_UNLINK: lambda env, openid, _text: unlinking.confirm(env, openid),
+}
+"""What changes rows: each gets the openid and what he wrote, and is done once for a message."""
 log = structlog.get_logger()
 
 
 class Conversation:
     """Hears what the push door lets in. A message without an effect is answered at once and touches no store.
 
-    `waiting` holds the openids with a notice that WeChat did not let through; it is renewed every second.
+    `waiting` holds the openids with a notice that WeChat did not let through, `kept` what operators have it say to
+    words of theirs, `campaigns` the words that ask for vouchers; all are looked after every second.
     """
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self.base_url = ctx.config.base_url
+        base_url = ctx.config.base_url
+        self.listings = Listings(base_url, ctx.catalogue)
         self.readers = notices.Readers()
         self.waiting = self.readers.openids
+        self.kept: Mapping[str, str] = {}
+        self.campaigns: frozenset[str] = frozenset()
+        self._version = -1
         self.plain = {
-            words.HELP: words.help_text(self.base_url),
-            words.UNKNOWN: words.unknown(self.base_url),
-            words.ONLY_WORDS: words.only_words(),
+            topics.HELP: words.help_text(base_url),
+            topics.UNKNOWN: words.unknown(base_url),
+            topics.ONLY_WORDS: words.only_words(),
+            topics.THANKS: words.you_are_welcome(),
+            topics.FEEDBACK: words.how_to_report(),
         }
+
+    async def renew(self) -> None:
+        """Keep all memories fresh, after the catalogue's."""
+        await self.renew_words()
+        await self.renew_waiting()
+
+    async def renew_words(self) -> None:
+        """Read the words of operators and campaigns again if the number that grows with every change has grown."""
+        version = self.ctx.catalogue.version
+        if version != self._version:
+            self.kept = await self.ctx.read(keywords.texts)
+            self.campaigns = await self.ctx.read(vouchers_chat.words_of_campaigns)
+            self._version = version
 
     async def renew_waiting(self) -> None:
         """Look who has something to read."""
@@ -53,39 +84,34 @@ class Conversation:
         """The answer, or an awaitable of it; raises Busy when an effect cannot be done now."""
         topic = self.topic_of(heard)
         if topic is None:
-            act = self.event(heard)
+            act = events.act_of(self.listings, heard)
             return self.once(heard, act) if act else None
         if heard.from_user in self.waiting:
             return self.after_notices(heard, topic)
-        if topic in self.plain:
-            return self.plain[topic]
+        if said := self.at_once(topic, text_of(heard) or ""):
+            return said
         return self.look_up(heard, topic) if topic in LISTS else self.once(heard, self.answering(heard, topic))
 
     def topic_of(self, heard: Any) -> str | None:
         """The topic of a text, a spoken text, a menu key or a scan; None for what is no message."""
         if heard.kind == "event":
-            if scan_code(heard):
+            if events.scan_code(heard):
                 return None
-            asked = {"CLICK": MENU.get(heard.event_key, words.HELP), "SCAN": words.HELP}
+            asked = {"CLICK": MENU.get(heard.event_key, topics.HELP), "SCAN": topics.HELP}
             return asked.get(heard.event.upper())
-        return words.topic_of(text) if (text := text_of(heard)) is not None else words.ONLY_WORDS
+        text = text_of(heard)
+        return topics.ONLY_WORDS if text is None else topics.topic_of(text, self.kept, self.campaigns)
 
-    def event(self, heard: Any) -> Act | None:
-        """What an event does; None for those that change nothing and expect no answer."""
-        openid, name = heard.from_user, heard.event.lower()
-        if code := scan_code(heard):
-            return partial(self.scan, openid, code, follows=name == "subscribe")
-        acts: dict[str, Callable[[], Act]] = {
-            "subscribe": lambda: partial(self.follow, openid, heard.event_key),
-            "unsubscribe": lambda: partial(unfollow, openid),
-            "user_authorization_revoke": lambda: partial(forget, named(heard), heard.fields.get("RevokeInfo", "")),
-            "user_authorization_cancellation": lambda: partial(erase, named(heard)),
-        }
-        return acts[name]() if name in acts else None
+    def at_once(self, topic: str, text: str) -> str | None:
+        """What is said without a look at rows, by us or by an operator's word; None for all else."""
+        if topic == topics.KEYWORD:
+            kept = self.kept  # another thread may renew it
+            return kept.get(topics.keyword_in(text, kept), self.plain[topics.UNKNOWN])
+        return self.plain.get(topic)
 
     def answering(self, heard: Any, topic: str) -> Act:
         """What a message does and says, as something to be done once."""
-        return partial(self.answer, heard.from_user, topic, number=words.number_in(text_of(heard) or ""))
+        return partial(self.answer, heard.from_user, topic, text_of(heard) or "")
 
     async def once(self, heard: Any, act: Act) -> Said:
         """Do it once, in one transaction with the row that remembers the answer."""
@@ -101,8 +127,8 @@ class Conversation:
         try:
             return await self.once(heard, self.answering(heard, topic))
         except Busy:
-            if topic in self.plain:
-                return self.plain[topic]
+            if said := self.at_once(topic, text_of(heard) or ""):
+                return said
             if topic in LISTS:
                 return words.try_later()
             raise
@@ -110,7 +136,7 @@ class Conversation:
     async def look_up(self, heard: Any, topic: str) -> Said:
         """Answer from rows, changing none; without rows say so."""
         try:
-            return await self.ctx.read(self.listing, openid=heard.from_user, topic=topic)
+            return await self.ctx.read(self.listings.of, openid=heard.from_user, topic=topic)
         except (TooBusy, PeeweeException):
             return words.try_later()
 
@@ -127,98 +153,31 @@ class Conversation:
         except (TooBusy, PeeweeException):  # nowhere to keep it, so there is this one chance
             await self.ctx.wechat.send_text(heard.from_user, said)
 
-    def answer(self, openid: str, topic: str, env: Env, *, number: int = 0) -> str:
+    def answer(self, openid: str, topic: str, text: str, env: Env) -> str:
         """The answer to a message, with what waited for it in front; runs in the transaction of its effect."""
-        said = self.say(env, openid, topic, number)
+        said = self.say(env, openid, topic, text)
         held = notices.waiting_for(openid)
         fitting = words.in_front([notice.text for notice in held], said)
         fresh = [text for notice, text in zip(held, fitting, strict=False) if notices.show(env, notice)]
         return "\n\n".join([*fresh, said])
 
-    def say(self, env: Env, openid: str, topic: str, number: int) -> str:
-        """The answer to one topic; `number` is the one he wrote."""
-        if topic in self.plain:
-            return self.plain[topic]
+    def say(self, env: Env, openid: str, topic: str, text: str) -> str:
+        """The answer to one topic; `text` is what he wrote."""
+        if said := self.at_once(topic, text):
+            return said
         if topic in LISTS:
-            return self.listing(env, openid=openid, topic=topic)
-        if topic == words.UNLINK:
-            return unlinking.ask(env, openid)
-        if topic == words.CONFIRM_UNLINK:
-            return unlinking.confirm(env, openid)
-        return unlinking.choose(env, openid, number) or self.plain[words.UNKNOWN]
+            return self.listings.of(env, openid=openid, topic=topic)
+        if topic == topics.NUMBER:
+            return self.numbered(env, openid, text)
+        return DOES[topic](env, openid, text)
 
-    def listing(self, env: Env, *, openid: str, topic: str) -> str:
-        """His courses, his courses with the state of their planets, or his orders."""
-        identity = Identity.of_openid(openid)
-        if topic == words.ORDERS:
-            return self.orders_of(order_views.lines(env, person_id=identity.person_id) if identity else [])
-        mine = access.courses_of(env, person_id=identity.person_id) if identity else []
-        if not mine:
-            return words.no_courses(self.base_url)
-        if topic == words.COURSES:
-            lines = [words.one_course(self.base_url, c.slug, c.title) for c in mine]
-            return words.listed("您的课程：", lines, self.base_url)
-        return self.planets_of(mine)
-
-    def orders_of(self, mine: list[order_views.OrderLine]) -> str:
-        """Each order with its state and where to go."""
-        lines = [words.one_order(self.base_url, one.no, one.title, one.shown_state) for one in mine]
-        return words.listed("您的订单：", lines, self.base_url, unit="笔") if mine else words.no_orders(self.base_url)
-
-    def planets_of(self, mine: list[access.CourseState], room: int = words.REPLY_BYTES) -> str:
-        """Each course with the state of its planet and where to go, in so many bytes."""
-        lines = [words.one_planet(self.base_url, c.slug, c.title, self.state(c), c.until) for c in mine]
-        return words.listed("您的课程和星球：", lines, self.base_url, room=room)
-
-    def state(self, course: access.CourseState) -> str:
-        """Its state, or that its planet takes nobody yet."""
-        card = self.ctx.catalogue.courses.get(course.slug)
-        is_open = card is not None and card.planet is not None and card.planet.is_live
-        return course.state if is_open or course.state != "unlinked" else "not_live"
-
-    def scan(self, openid: str, code: str, env: Env, *, follows: bool) -> str:
-        """He has scanned the account's QR on a PC's page: the openid comes with it, so the PC hears at once."""
-        person = people.follow(env, openid=openid) if follows else people.person_with_openid(env, openid)
-        try:
-            scans.opened(env, code=code, person_id=person.id)
-        except BusinessError as no:
-            return no.message
-        return words.go_on_with_scan(self.base_url, code)
-
-    def follow(self, openid: str, event_key: str, env: Env) -> str:
-        """He follows, maybe after paying, maybe again: then he finds what he has (R5)."""
-        known = Identity.of_openid(openid)
-        person = people.follow(env, openid=openid)
-        if mine := access.courses_of(env, person_id=person.id):
-            listing = self.planets_of(mine, room=words.REPLY_BYTES - 200)
-            return words.welcome_to(listing, is_back=known is not None and known.unfollowed_at is not None)
-        paid = event_key.startswith("last_trade_no_")
-        return words.welcome_after_payment(self.base_url) if paid else words.welcome(self.base_url)
-
-
-def unfollow(openid: str, env: Env) -> str:
-    """He cannot be answered any more; his rights stay."""
-    people.unfollow(env, openid=openid)
-    return ""
-
-
-def forget(openid: str, what: str, env: Env) -> str:
-    """He took back an authorisation; the answer is empty, as the platform asks."""
-    leaving.forget(env, openid=openid, what=what)
-    return ""
-
-
-def erase(openid: str, env: Env) -> str:
-    """He left WeChat."""
-    leaving.erase(env, openid=openid)
-    return ""
-
-
-def scan_code(heard: Any) -> str:
-    """The code of a PC's scan, in an event from the account's own QR; empty for every other one."""
-    scene = heard.event_key.removeprefix("qrscene_") if heard.event.lower() in {"subscribe", "scan"} else ""
-    kind, _, code = scene.partition(":")
-    return code if kind == scans.TARGET else ""
+    def numbered(self, env: Env, openid: str, text: str) -> str:
+        """A number: his choice, when he was asked to make one, else a line of the help."""
+        number, lines = topics.number_in(text), list(words.HELP_LINES)
+        if chosen := unlinking.choose(env, openid, number):
+            return chosen
+        topic = lines[number - 1] if 1 <= number <= len(lines) else topics.UNKNOWN
+        return self.say(env, openid, topic, text)
 
 
 def text_of(heard: Any) -> str | None:
@@ -228,7 +187,8 @@ def text_of(heard: Any) -> str | None:
 
 def key_of(heard: Any, said: str = "") -> str:
     """What tells this message or event, or what was said to it, from every other."""
-    detail = heard.fields.get("RevokeInfo", "")  # he may take back several authorisations in one second
+    # in one second he may take back several authorisations, and several letters may come to an end
+    detail = heard.fields.get("RevokeInfo", "") + heard.fields.get("MsgID", "")
     return inbox.key_of(sender=heard.from_user, message=heard.once_key, detail=detail + said)
 
 
@@ -236,8 +196,3 @@ def tell_late(openid: str, text: str, env: Env) -> str:
     """Put a late answer into the chat; the answer kept for it is empty, for nobody asks again."""
     notices.tell_openid(env, openid=openid, text=text)
     return ""
-
-
-def named(heard: Any) -> str:
-    """Whose data an authorisation event is about."""
-    return heard.fields.get("OpenID", "") or heard.from_user

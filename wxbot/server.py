@@ -216,7 +216,7 @@ class Server:
         """Serve; raises what the database raises when it is away."""
         await self.ctx.clock.refresh()
         await self.ctx.catalogue.refresh(self.ctx.read)
-        await self.conversation.renew_waiting()
+        await self.conversation.renew()
         self.http.add_sockets(sockets)
         rounds = [
             (LOOK_EVERY_SECONDS, self.look_round),
@@ -233,7 +233,7 @@ class Server:
         """Keep the memories of this process fresh."""
         await self.ctx.clock.refresh()
         await self.ctx.catalogue.refresh(self.ctx.read)
-        await self.conversation.renew_waiting()
+        await self.conversation.renew()
 
     def apart(self, seconds: float) -> float:
         """About so many seconds, other ones in each process: so that not all of them ask at once."""

@@ -1,28 +1,10 @@
-"""Every sentence of the chat, and the words it understands; read it through when you change one."""
+"""Every sentence of the chat; read it through when you change one. What it understands is in services/vocabulary.py."""
 
-import re
-import unicodedata
 from datetime import datetime
 
 from models.base import shanghai_words
+from services.vocabulary import COURSES, FEEDBACK, ORDERS, PLANETS, UNLINK, VOUCHERS
 
-HELP, COURSES, PLANETS, ORDERS, UNLINK, CONFIRM_UNLINK, NUMBER, UNKNOWN, ONLY_WORDS = (
-    "help", "courses", "planets", "orders", "unlink", "confirm_unlink", "number", "unknown", "only_words",
-)  # fmt: skip
-VARIANTS = {
-    HELP: "帮助 帮忙 幫助 用 使用 使用说明 说明 help 客服 人工 人工客服 菜单 你好 您好 在 有人 hi hello",
-    COURSES: "课程 课 課程 我的课程 我的课 全部课程 课程列表 上课 听课 course courses",
-    PLANETS: "星球 我的星球 知识星球 进星球 进入星球 加入星球 关联 绑定 绑定星球 关联星球 planet",
-    ORDERS: "订单 訂單 我的订单 订单列表 我的购买 购买记录 付款 支付 退款 退钱 申请退款 order orders refund",
-    UNLINK: "解绑 解綁 解除 解除关联 解除绑定 取消关联 取消绑定 解绑星球 解除星球 unlink unbind",
-    CONFIRM_UNLINK: "确认解绑 确定解绑 确认解除 確認解綁",
-}
-HEARD = {variant: topic for topic, variants in VARIANTS.items() for variant in variants.split()}
-NOISE = re.compile(r"[\s\u200b-\u200d\u2060\ufe0f\ufeff。，,.!?~、;:\"'“”‘’「」【】\[\]()]+")
-POLITE = re.compile(
-    r"^(?:请问|请|你好|您好|我要|我想要?|帮我|怎么|怎样|如何|哪里|查看|查询|查|看看|看|打开|回复)+"
-    r"|(?:吧|呢|吗|嘛|么|啊|呀|哦|了|谢谢|在哪里?|在哪儿|怎么(?:用|进|办|看)|一下)+$"
-)
 NAME_MARKS = {"<": "＜", ">": "＞", "&": "＆", ":": "：", "/": "／"}
 REPLY_BYTES = 2048
 SHOWN_AT_MOST = 8
@@ -42,33 +24,6 @@ ORDER_WORDS = {
     "unpaid": "待付款", "closing": "正在关闭", "closed": "已关闭", "paid": "已支付", "refunded": "已退款",
     "resting": "退款处理中", "held": "正在人工核对，请不要重复支付",
 }  # fmt: skip
-
-
-def plain(content: str) -> str:
-    """A message without blanks, punctuation, width and case."""
-    return NOISE.sub("", unicodedata.normalize("NFKC", content).lower())
-
-
-def topic_of(content: str) -> str:
-    """What a follower means by his message."""
-    said = plain(content)
-    if re.fullmatch(r"[0-9]{1,2}", said):
-        return NUMBER
-    if not said:
-        return HELP
-    return HEARD.get(said) or softened(said)
-
-
-def softened(said: str) -> str:
-    """The same without what people add to be polite. What does something at once wants its exact word."""
-    topic = HEARD.get(POLITE.sub("", said), UNKNOWN)
-    return UNKNOWN if topic == CONFIRM_UNLINK else topic
-
-
-def number_in(content: str) -> int:
-    """The number that he wrote; 0 for any other message."""
-    said = plain(content)
-    return int(said) if topic_of(content) == NUMBER else 0
 
 
 def name_of(account: str) -> str:
@@ -103,16 +58,21 @@ def in_front(held: list[str], said: str) -> list[str]:
     return shown
 
 
+HELP_LINES = {
+    COURSES: "课程：看您的课程",
+    PLANETS: "星球：看课程对应的星球，一键进入",
+    VOUCHERS: "代金券：领取和查看您的代金券",
+    ORDERS: "订单：付款、退款和进度",
+    FEEDBACK: "反馈：告诉我们您遇到的问题",
+    UNLINK: "解绑：解除星球账号的关联",
+}
+
+
 def help_text(base_url: str) -> str:
-    """What the account can do."""
-    return (
-        "您可以直接回复：\n"
-        "「课程」看您的课程\n"
-        "「星球」看课程对应的星球，一键进入\n"
-        "「订单」看在这里买的课程，付款或退款\n"
-        "「解绑」解除星球账号的关联\n"
-        f"也可以打开{link_to(f'{base_url}/me', '我的主页')}，查看权益和关联。"
-    )
+    """What the account can do; the number of a line is heard as its word is."""
+    lines = [f"{number}. {line}" for number, line in enumerate(HELP_LINES.values(), 1)]
+    home = f"也可以打开{link_to(f'{base_url}/me', '我的主页')}，查看权益和关联。"
+    return "\n".join(["您可以直接回复文字或编号：", *lines, home, "不想收到提醒，回复「退订」。"])
 
 
 def unknown(base_url: str) -> str:
@@ -222,6 +182,42 @@ def question_over() -> str:
 def only_words() -> str:
     """To a picture, a voice message, a place."""
     return "我暂时只看得懂文字。\n回复「帮助」，看看我能做什么。"
+
+
+def you_are_welcome() -> str:
+    """To thanks, and to a word that ends a talk."""
+    return "不客气！需要时随时回复「帮助」，看看我能做什么。"
+
+
+def no_vouchers_yet(base_url: str) -> str:
+    """While there is none to be had."""
+    wallet = link_to(f"{base_url}/me/vouchers", "我的代金券")
+    return f"现在还没有可以领取的代金券。有了以后，回复「代金券」就能领到；您手上的券都在{wallet}里。"
+
+
+def how_to_report() -> str:
+    """To 反馈 alone."""
+    return "请用一条消息写清楚，以「反馈」开头，例如：\n反馈 第 3 课的视频打不开，手机是 iPhone\n每一条我们都会看。"
+
+
+def report_kept(number: int, *, is_cut: bool, longest: int) -> str:
+    """It is kept, under a number that he can name."""
+    cut = f"\n内容太长，只记下了前 {longest} 个字，其余的请另发一条。" if is_cut else ""
+    return f"谢谢您的反馈，我们已经记下，编号 {number}。{cut}\n要补充，请再发一条，以「反馈」开头并写上这个编号。"
+
+
+def opted_out() -> str:
+    """What still comes, and how to undo it."""
+    return (
+        "已退订，不再给您发到期提醒和代金券活动的消息。\n"
+        "您自己办的事照常通知：开通、退款、订单和钱款。\n"
+        "想重新收到，回复「恢复通知」。"
+    )
+
+
+def opted_in() -> str:
+    """All comes again."""
+    return "已恢复，到期提醒和代金券活动会照常发给您。\n不想收到时，回复「退订」。"
 
 
 def try_later() -> str:
