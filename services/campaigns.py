@@ -23,6 +23,7 @@ from models.vouchers import (
     Campaign,
     Voucher,
 )
+from services import catalogue
 from services.env import Env
 
 ENROL_DAYS = 14
@@ -140,6 +141,7 @@ def change(env: Env, *, slug: str, **values: Any) -> list[str]:
         audit.record(
             at=env.now, who="command", action="campaign changed", subject=f"campaign:{slug}", new="; ".join(told)
         )
+        catalogue.changed()
     return told
 
 

@@ -28,6 +28,7 @@ from services import (
     reconcile,
     reminders,
     scans,
+    voucher_reminders,
 )
 from services.context import Context
 from services.env import Env
@@ -89,6 +90,7 @@ Round = Callable[[Context, asyncio.Event], Awaitable[object]]
 JOBS = [
     Job("tidy", timedelta(hours=1), tidy),
     Job("remind", timedelta(hours=1), reminders.remind),
+    Job("vouchers", timedelta(hours=1), voucher_reminders.remind),
     Job("payments", timedelta(minutes=1), payments.serve_late),
     Job("pay", timedelta(seconds=5), paying.look_due),
     Job("bills", timedelta(minutes=10), pay_bills.run_due, is_long=True),

@@ -23,7 +23,7 @@ from models.payments import (
     PlanetPayment,
 )
 from models.vouchers import Voucher
-from services import access, earned, memberships, notices, vouchers
+from services import access, earned, letters, memberships, notices, vouchers
 from services.context import Context
 from services.env import Env
 from services.mismatches import note
@@ -168,7 +168,9 @@ def issue_voucher(env: Env, *, payment_id: int) -> None:
     payment = PlanetPayment.get_by_id(payment_id)
     planet = Planet.get(provider=payment.provider, group_id=payment.group_id)
     voucher = vouchers.issue_for_payment(env, payment, planet=planet)
-    notices.tell(env, person_id=payment.person_id, text=voucher_words(env, voucher, planet))
+    fields = (f"星球「{planet.title}」的付款", letters.yuan(voucher.amount_fen), shanghai_words(voucher.last_day))
+    letter = {"purpose": letters.VOUCHER_ISSUED, "fields": fields, "page": "/me/vouchers"}
+    notices.tell(env, person_id=payment.person_id, text=voucher_words(env, voucher, planet), **letter)
 
 
 def voucher_words(env: Env, voucher: Voucher, planet: Planet) -> str:

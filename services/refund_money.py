@@ -21,7 +21,7 @@ from models.orders import (
     SUSPENDED,
     Refund,
 )
-from services import access, earned, journal, notices, orders, outbox, pay_differences, redemptions
+from services import access, earned, journal, letters, notices, orders, outbox, pay_differences, redemptions
 from services.context import Context
 from services.env import Env
 
@@ -127,7 +127,10 @@ def finish(env: Env, refund: Refund, *, refund_id: str) -> None:
     journal.book_refund(env, refund)
     if refund.rights == SUSPENDED:
         revoke(env, refund)
-    notices.tell(env, person_id=refund.order.person_id, text=words(refund))
+    letter = {"purpose": letters.REFUNDED, "fields": (refund.order.title, letters.yuan(refund.amount_fen))}
+    notices.tell(
+        env, person_id=refund.order.person_id, text=words(refund), page=f"/orders/{refund.order.no}", **letter
+    )  # fmt: skip
 
 
 def words(refund: Refund) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from peewee import JOIN
 
+from models.base import shanghai_words
 from models.payments import REFUNDED, PlanetPayment
 from models.payments import VOUCHER as GAVE_VOUCHER
 from models.voucher_errors import QuotaExhausted, VoucherUnknown
@@ -86,6 +87,22 @@ class No:
     course_title: str | None
     rise_fen: int | None
     enrol_until: datetime | None
+
+    @property
+    def words(self) -> str:
+        """The same for the person: why not, and what would entitle him."""
+        course = f"「{self.course_title}」" if self.course_title else ""
+        rise = f"¥{self.rise_fen / 100:.2f}" if self.rise_fen else "新价"
+        why = {
+            NOT_PAID: f"没有查到您付款报名{course}的记录",
+            BEFORE_RISE: f"您报名时还没有调价，这个活动送给按 {rise} 报名的学员",
+            TOO_EARLY: "您在活动开始前已经报名",
+            TOO_LATE: "您报名时活动的报名期已经结束",
+            EXHAUSTED: "已经发完了",
+        }[self.why]
+        if self.enrol_until is None or self.why == EXHAUSTED:
+            return f"{why}。"
+        return f"{why}；{shanghai_words(self.enrol_until)}前付款报名{course or '任何课程'}即可领取。"
 
 
 @dataclass(frozen=True, slots=True)

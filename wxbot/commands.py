@@ -11,6 +11,7 @@ from services import catalogue_file, catalogue_load, check, lecturers, outbox, q
 from services.config import BadSettings
 from services.context import Context
 from wxbot import menu as menus
+from wxbot.campaigns import campaign_group
 from wxbot.chatting import keyword_group, report_group
 from wxbot.linking import link_group, membership_group
 from wxbot.purchases import Run, platform_group, purchases_group
@@ -177,5 +178,5 @@ def qr_planet(run: Run, slug: str, out: Path) -> None:
 COMMANDS = [
     check_command, verify_command, catalogue_group, lecturer_group, platform_group, purchases_group, outbox_group,
     menu_group, qr_group, reconcile_command, mismatch_group, link_group, membership_group,
-    order_group, refund_group, pay_group, keyword_group, report_group,
+    order_group, refund_group, pay_group, campaign_group, keyword_group, report_group,
 ]  # fmt: skip

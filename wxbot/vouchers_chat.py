@@ -1,5 +1,8 @@
-"""代金券 in the chat: the same answer each time he asks, for it may give him one."""
+"""代金券 in the chat: the same codes each time he asks, or why there are none and what it takes (V4)."""
 
+from models.people import Identity
+from models.vouchers import Campaign
+from services import vocabulary, voucher_views, vouchers
 from services.env import Env
 from wxbot import words
 
@@ -9,9 +12,30 @@ def words_of_campaigns(env: Env) -> frozenset[str]:
 
     Held in memory until the catalogue's number grows: what changes a campaign calls `catalogue.changed`.
     """
-    return frozenset()
+    rows = Campaign.select(Campaign.word).where(Campaign.word.is_null(False))
+    return frozenset(vocabulary.plain(row.word) for row in rows)
 
 
 def answer(env: Env, openid: str, word: str) -> str:
-    """What he gets for `word`; runs in the transaction that remembers the answer, so that a copy issues nothing."""
-    return words.no_vouchers_yet(env.config.base_url)
+    """What he gets; runs in the transaction that remembers the answer, so that a copy issues nothing."""
+    identity = Identity.of_openid(openid)
+    if identity is None:  # he has bought nothing under this WeChat
+        return words.no_vouchers(env.config.base_url, no_lines(vouchers.outlook(env, person_id=0).noes))
+    noes = vouchers.claim(env, person_id=identity.person_id)
+    mine = voucher_views.lines(env, person_id=identity.person_id)
+    if not mine:
+        return words.no_vouchers(env.config.base_url, no_lines(noes))
+    lines = [words.one_voucher(one.title, one.amount_fen, one.code, state_of(one), one.last_day) for one in mine]
+    return words.vouchers(env.config.base_url, lines, no_lines(noes))
+
+
+def state_of(one: voucher_views.VoucherView) -> str:
+    """How it stands, in the words of the chat; empty for one that can be spent now."""
+    if one.state == "open" and one.is_early:
+        return words.spent_from(one.starts_at)
+    return words.VOUCHER_WORDS[one.state]
+
+
+def no_lines(noes: tuple[vouchers.No, ...]) -> list[str]:
+    """Why each campaign gives him nothing."""
+    return [words.one_no(no.title, no.amount_fen, no.words) for no in noes]

@@ -20,6 +20,7 @@ STATE_WORDS = {
 }
 
 
+VOUCHER_WORDS = {"open": "", "held": "正用在待付款的订单上，", "resting": "退款处理中暂停使用，"}
 ORDER_WORDS = {
     "unpaid": "待付款", "closing": "正在关闭", "closed": "已关闭", "paid": "已支付", "refunded": "已退款",
     "resting": "退款处理中", "held": "正在人工核对，请不要重复支付",
@@ -189,10 +190,35 @@ def you_are_welcome() -> str:
     return "不客气！需要时随时回复「帮助」，看看我能做什么。"
 
 
-def no_vouchers_yet(base_url: str) -> str:
-    """While there is none to be had."""
+def one_voucher(title: str, fen: int, code: str, state: str, last_day: datetime) -> str:
+    """A line of the list of vouchers: its worth, its code, how it stands, until when."""
+    return f"· ¥{fen / 100:g} {title}：{code}（{state}{shanghai_words(last_day)}前有效）"
+
+
+def spent_from(moment: datetime) -> str:
+    """It can be spent later only."""
+    return f"{shanghai_words(moment)}起可用，"
+
+
+def one_no(title: str, fen: int, why: str) -> str:
+    """A line of the campaigns that give him nothing."""
+    return f"· {title} ¥{fen / 100:g}：{why}"
+
+
+def vouchers(base_url: str, mine: list[str], noes: list[str]) -> str:
+    """What he has, where he can spend it, and what else there is."""
     wallet = link_to(f"{base_url}/me/vouchers", "我的代金券")
-    return f"现在还没有可以领取的代金券。有了以后，回复「代金券」就能领到；您手上的券都在{wallet}里。"
+    head = listed("您的代金券：", mine, base_url, room=REPLY_BYTES - 300, unit="张")
+    return fit("\n".join([f"{head}\n下单时选用即可，能买哪些课程见{wallet}。", *noes]))
+
+
+def no_vouchers(base_url: str, noes: list[str]) -> str:
+    """Why there is none, and what it takes."""
+    wallet = link_to(f"{base_url}/me/vouchers", "我的代金券")
+    if not noes:
+        return f"现在还没有可以领取的代金券。有了以后，回复「代金券」就能领到；您手上的券都在{wallet}里。"
+    elsewhere = "在别的平台用手机号报名的，请先打开那边给您的领取链接，再回复「代金券」。"
+    return fit("\n".join(["现在没有您可以领的代金券：", *noes, elsewhere]))
 
 
 def how_to_report() -> str:
