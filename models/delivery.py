@@ -112,3 +112,21 @@ class JobLease(Row):
     leased_until = UtcField(null=True)
     next_at = UtcField()
     last_error = CharField(max_length=255, null=True)
+
+
+class ChatAsk(Row):
+    """排队: a follower asked while too many did; he was told that the answer comes, and it comes in this order.
+
+    `key` is that of the inbox, so that a copy of his message is not asked twice. `openid` is empty once it is answered.
+    """
+
+    id = BigAutoField()
+    openid = CharField(max_length=128)
+    key = CharField(max_length=191, unique=True)
+    text = CharField(max_length=64)
+    asked_at = UtcField()
+    tries = IntegerField(default=0)
+    answered_at = UtcField(null=True)
+
+    class Meta:
+        indexes = ((("answered_at", "tries", "id"), False),)

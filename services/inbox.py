@@ -34,9 +34,14 @@ def once(env: Env, *, source: str, key: str, act: Callable[[Env], str]) -> str:
     """
     if is_new(env, source=source, key=key):
         reply = act(env)
-        InboxItem.update(reply=reply).where(InboxItem.source == source, InboxItem.key == key).execute()
+        keep_reply(env, source=source, key=key, reply=reply)
         return reply
     return InboxItem.get(source=source, key=key).reply or ""
+
+
+def keep_reply(env: Env, *, source: str, key: str, reply: str) -> None:
+    """Remember what a copy of it is to be answered."""
+    InboxItem.update(reply=reply).where(InboxItem.source == source, InboxItem.key == key).execute()
 
 
 def forget_answers(env: Env, *, sender: str) -> None:

@@ -17,6 +17,7 @@ from models.errors import TooBusy
 from models.links import Link
 from services import (
     inbox,
+    line,
     links,
     notices,
     outbox,
@@ -59,6 +60,7 @@ async def tidy(ctx: Context) -> None:
     await ctx.transact(people.forget_old_states)
     await ctx.transact(inbox.forget_old)
     await ctx.transact(notices.forget_old)
+    await ctx.transact(line.forget_old)
     await ctx.transact(outbox.forget_told)
     await ctx.transact(scans.forget_old)
     await ctx.transact(links.forget_old_attempts)
@@ -82,9 +84,11 @@ def count(env: Env) -> None:
     links_active.set(Link.select().where(Link.unlinked_at.is_null()).count())
     grants_live.set(Grant.select().where(Grant.live(now=env.now)).count())
     reconcile.measure(env)
+    line.measure(env)
     pay_differences.measure(env)
 
 
+LINE = Job("line", timedelta(seconds=1), line.answer_due, is_long=True)
 RECONCILE = Job("reconcile", timedelta(minutes=5), reconcile.run_due, is_long=True)
 Round = Callable[[Context, asyncio.Event], Awaitable[object]]
 JOBS = [
@@ -181,7 +185,13 @@ async def run_one(ctx: Context, job: Job) -> str:
 
 async def work(ctx: Context, stopping: asyncio.Event) -> None:
     """Send and run what is due until told to stop, then end what is begun; a long job keeps no message waiting."""
-    await asyncio.gather(*(again_and_again(ctx, stopping, one) for one in (outbox.deliver_due, run_jobs)))
+    rounds = (outbox.deliver_due, run_jobs, answer_line)
+    await asyncio.gather(*(again_and_again(ctx, stopping, one) for one in rounds))
+
+
+async def answer_line(ctx: Context, stopping: asyncio.Event | None = None) -> bool:
+    """Answer those who stand in line; one process at a time, so that they are answered in their order."""
+    return bool(await ctx.read(line.first)) and await run_leased(ctx, LINE, stopping)
 
 
 async def again_and_again(ctx: Context, stopping: asyncio.Event, round_of: Round) -> None:

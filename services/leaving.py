@@ -8,7 +8,7 @@ from models.orders import BY_LEARNER, Order, Payment, Refund
 from models.people import ERASED, Identity, Person, Session, SignInState
 from models.purchases import Purchase
 from models.scans import Scan
-from services import inbox
+from services import inbox, line
 from services.env import Env
 from services.people import ours
 
@@ -24,6 +24,7 @@ def forget(env: Env, *, openid: str, what: str) -> None:
 def erase(env: Env, *, openid: str) -> None:
     """Delete what tells who he is; purchases, waivers and memberships stay, under a pseudonym."""
     inbox.forget_answers(env, sender=openid)
+    line.forget(env, openid=openid)
     identity = Identity.of_openid(openid)
     if identity is None:
         return

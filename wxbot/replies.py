@@ -8,16 +8,18 @@ import structlog
 from peewee import PeeweeException
 
 from models.errors import TooBusy
-from services import inbox, keywords, notices
+from services import inbox, keywords, line, notices
 from services import vocabulary as topics
 from services.context import Context
 from services.env import Env
+from services.together import Together
 from wxbot import events, feedback, opting, unlinking, vouchers_chat, words
 from wxbot.callback import Busy, Said
 from wxbot.events import Act
 from wxbot.listings import LISTS, Listings
 
 LATE = "late"
+MOST_CLAIMING = 64
 MENU = {
     "COURSES": topics.COURSES,
     "PLANETS": topics.PLANETS,
@@ -55,6 +57,8 @@ class Conversation:
         self.kept: Mapping[str, str] = {}
         self.campaigns: frozenset[str] = frozenset()
         self._version = -1
+        self.claiming = 0
+        self.line = Together(lambda asks: ctx.transact(line.stand, asks=asks))
         self.plain = {
             topics.HELP: words.help_text(base_url),
             topics.UNKNOWN: words.unknown(base_url),
@@ -90,6 +94,8 @@ class Conversation:
             return self.after_notices(heard, topic)
         if said := self.at_once(topic, text_of(heard) or ""):
             return said
+        if topic == topics.VOUCHERS:
+            return self.claim(heard)
         return self.look_up(heard, topic) if topic in LISTS else self.once(heard, self.answering(heard, topic))
 
     def topic_of(self, heard: Any) -> str | None:
@@ -121,6 +127,28 @@ class Conversation:
             log.warning("push not handled, asked WeChat to send it again", why=type(problem).__name__)
             raise Busy from None
         return said or None
+
+    async def claim(self, heard: Any) -> Said:
+        """代金券: at once, while not too many ask; beyond that he stands in line, and is told so at once (V4).
+
+        WeChat takes the answer for 5 s only, and pages wait behind the same rows.
+        """
+        if self.claiming >= MOST_CLAIMING:
+            return await self.stand_in_line(heard)
+        self.claiming += 1
+        try:
+            return await self.once(heard, self.answering(heard, topics.VOUCHERS))
+        finally:
+            self.claiming -= 1
+
+    async def stand_in_line(self, heard: Any) -> Said:
+        """His message is kept, with all that come at the same moment in one transaction; the answer comes later."""
+        try:
+            await self.line.add(line.Ask(heard.from_user, key_of(heard), text_of(heard) or ""))
+        except (TooBusy, PeeweeException) as problem:
+            log.warning("nobody can stand in line, asked WeChat to send it again", why=type(problem).__name__)
+            raise Busy from None
+        return words.voucher_comes()
 
     async def after_notices(self, heard: Any, topic: str) -> Said:
         """The answer after what waited for him; that waits on when rows are away and the message has no effect."""

@@ -2,7 +2,7 @@
 
 from models.people import Identity
 from models.vouchers import Campaign
-from services import vocabulary, voucher_views, vouchers
+from services import line, vocabulary, voucher_views, vouchers
 from services.env import Env
 from wxbot import words
 
@@ -16,6 +16,7 @@ def words_of_campaigns(env: Env) -> frozenset[str]:
     return frozenset(vocabulary.plain(row.word) for row in rows)
 
 
+@line.answered_by
 def answer(env: Env, openid: str, word: str) -> str:
     """What he gets; runs in the transaction that remembers the answer, so that a copy issues nothing."""
     identity = Identity.of_openid(openid)

@@ -212,6 +212,11 @@ def vouchers(base_url: str, mine: list[str], noes: list[str]) -> str:
     return fit("\n".join([f"{head}\n下单时选用即可，能买哪些课程见{wallet}。", *noes]))
 
 
+def voucher_comes() -> str:
+    """While too many ask at once."""
+    return "现在领券的人很多，您已经排上队了。代金券码几分钟内会发到这里，不用重复发送。"
+
+
 def no_vouchers(base_url: str, noes: list[str]) -> str:
     """Why there is none, and what it takes."""
     wallet = link_to(f"{base_url}/me/vouchers", "我的代金券")
