@@ -10,6 +10,7 @@ from peewee import CharField, ForeignKeyField
 
 from models.base import DigestField, Row, UtcField
 from models.errors import StartFromYourCourse, StateInvalid
+from models.prepared import Prepared, given
 
 ERASED = "erased"
 OA = "oa"
@@ -69,7 +70,13 @@ class Identity(Row):
     @classmethod
     def of_openid(cls, openid: str) -> Self | None:
         """The identity behind an openid of our own Official Account, if we know it."""
-        return cls.get_or_none(side=OA, provider=WECHAT, uid=openid)
+        found = BY_OPENID.first(uid=openid)
+        return found[0] if found else None
+
+
+BY_OPENID = Prepared(
+    lambda: Identity.select().where(Identity.side == OA, Identity.provider == WECHAT, Identity.uid == given("uid"))
+)
 
 
 class Session(Row):

@@ -5,7 +5,7 @@ import unicodedata
 from datetime import datetime, time, timedelta
 from typing import Any, Self
 
-from peewee import BigIntegerField, BooleanField, CharField, Check, ForeignKeyField, IntegerField
+from peewee import BigIntegerField, BooleanField, CharField, Check, ForeignKeyField, IntegerField, Update
 
 from models.access import Grant
 from models.base import SHANGHAI, Row, UtcField, shanghai_day, shanghai_words
@@ -13,6 +13,7 @@ from models.catalogue import Course, Lecturer, Planet
 from models.orders import BY_PLATFORM, Moving, Order
 from models.payments import PlanetPayment
 from models.people import Person
+from models.prepared import Prepared, given
 from models.voucher_errors import (
     VoucherExpired,
     VoucherHeld,
@@ -82,17 +83,23 @@ class Campaign(Row):
 
     def count(self, amount_fen: int) -> bool:
         """Count one more voucher; False where quota or budget do not allow it."""
-        within_quota = Campaign.quota.is_null() | (Campaign.issued < Campaign.quota)
-        within_budget = Campaign.budget_fen.is_null() | (Campaign.issued_fen + amount_fen <= Campaign.budget_fen)
-        return Campaign.change_if(
-            Campaign.id == self.id, within_quota, within_budget,
-            issued=Campaign.issued + 1, issued_fen=Campaign.issued_fen + amount_fen,
-        )  # fmt: skip
+        return ONE_MORE.is_one(id=self.id, fen=amount_fen)
 
     def count_back(self, amount_fen: int) -> None:
         """One that was counted came to nothing."""
         less = {"issued": Campaign.issued - 1, "issued_fen": Campaign.issued_fen - amount_fen}
         Campaign.update(**less).where(Campaign.id == self.id).execute()
+
+
+def one_more() -> Update:
+    """The statement that counts one more voucher, as long as quota and budget allow it."""
+    within_quota = Campaign.quota.is_null() | (Campaign.issued < Campaign.quota)
+    within_budget = Campaign.budget_fen.is_null() | (Campaign.issued_fen + given("fen") <= Campaign.budget_fen)
+    more = {"issued": Campaign.issued + 1, "issued_fen": Campaign.issued_fen + given("fen")}
+    return Campaign.update(**more).where(Campaign.id == given("id"), within_quota, within_budget)
+
+
+ONE_MORE = Prepared(one_more)
 
 
 class CampaignCourse(Row):

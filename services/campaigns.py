@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from peewee import Value, fn
+from peewee import Select, Value, fn
 
 from models import audit
 from models.access import ORDER, PURCHASE, Grant
 from models.catalogue import Planet, Price
 from models.errors import WrongInput
 from models.orders import BY_LECTURER, PAID, Order
+from models.prepared import Prepared, given
 from models.purchases import Platform, Purchase
 from models.vouchers import (
     ASKED_FOR,
@@ -41,22 +42,43 @@ class Paid:
 
 def paid_by(env: Env, *, person_id: int) -> list[Paid]:
     """What a person has paid for and still has, oldest first: no gift, no seat, nothing paid with a voucher (V1)."""
-    live = (Grant.person == person_id, Grant.live(now=env.now))
-    its_order = (Grant.source == ORDER) & (Grant.source_ref == Order.no)
-    orders = Order.select(Grant.id, Order.course, Order.list_fen, Order.paid_at).join(Grant, on=its_order)
-    orders = orders.where(*live, Order.state == PAID, Order.price_fen > 0, Order.voucher_fen.is_null())
+    who = {"person_id": person_id, "now": env.now}
+    here = [Paid(g.id, one.course_id, one.list_fen, one.paid_at) for g, one in PAID_HERE.rows(**who)]
+    elsewhere = [Paid(g.id, one.course_id, one.paid_fen, one.paid_at) for g, one in PAID_ELSEWHERE.rows(**who)]
+    return sorted([*here, *elsewhere], key=lambda one: one.paid_at)
+
+
+def paid_here() -> Select:
+    """Live rights of a person with the orders that were paid for them."""
+    its = (Grant.source == ORDER) & (Grant.source_ref == Order.no)
+    rows = Grant.select(Grant.id, Order.course, Order.list_fen, Order.paid_at).join(Order, on=its)
+    by_money = (Order.state == PAID, Order.price_fen > 0, Order.voucher_fen.is_null())
+    return rows.where(Grant.person == given("person_id"), Grant.live(now=given("now")), *by_money)
+
+
+def paid_elsewhere() -> Select:
+    """Live rights of a person with the purchases at a platform that were paid for them."""
     number = Platform.name.concat(Value(":")).concat(Purchase.order_no)
-    its_purchase = (Grant.source == PURCHASE) & (Grant.source_ref == number) & (Grant.course == Purchase.course)
-    bought = Purchase.select(Grant.id, Purchase.course, Purchase.paid_fen, Purchase.paid_at).join(Platform)
-    bought = bought.join(Grant, on=its_purchase).where(*live, Purchase.person == person_id, Purchase.paid_fen > 0)
-    found = [Paid(*row) for rows in (orders, bought) for row in rows.tuples()]
-    return sorted(found, key=lambda one: one.paid_at)
+    its = (Grant.source == PURCHASE) & (Grant.source_ref == number) & (Grant.course == Purchase.course)
+    rows = Grant.select(Grant.id, Purchase.course, Purchase.paid_fen, Purchase.paid_at)
+    rows = rows.join(Purchase, on=(Purchase.person == Grant.person)).join(Platform)
+    mine = (Grant.person == given("person_id"), Grant.live(now=given("now")), Purchase.paid_fen > 0)
+    return rows.where(its, *mine)
+
+
+PAID_HERE, PAID_ELSEWHERE = Prepared(paid_here), Prepared(paid_elsewhere)
+ASKED = Prepared(
+    lambda: (
+        Campaign.select()
+        .where(Campaign.kind.in_(ASKED_FOR), Campaign.starts_at <= given("now"))
+        .order_by(Campaign.starts_at, Campaign.id)
+    )
+)
 
 
 def live_campaigns(env: Env) -> list[Campaign]:
     """Those that give vouchers to whoever asks now, oldest first."""
-    rows = Campaign.select().where(Campaign.kind.in_(ASKED_FOR), Campaign.starts_at <= env.now)
-    return [row for row in rows.order_by(Campaign.starts_at, Campaign.id) if row.is_live(now=env.now)]
+    return [row for (row,) in ASKED.rows(now=env.now) if row.is_live(now=env.now)]
 
 
 @dataclass(frozen=True, slots=True)

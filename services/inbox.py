@@ -5,11 +5,16 @@ from datetime import timedelta
 
 from models.delivery import InboxItem
 from models.people import digest
-from models.prepared import add_once
+from models.prepared import Prepared, add_once, given
 from services.env import Env
 
 PUSH = "push"
 KEPT = timedelta(days=30)
+REPLY = Prepared(
+    lambda: InboxItem.update(reply=given("reply")).where(
+        InboxItem.source == given("source"), InboxItem.key == given("key")
+    )
+)
 
 
 def mark(sender: str) -> str:
@@ -41,7 +46,7 @@ def once(env: Env, *, source: str, key: str, act: Callable[[Env], str]) -> str:
 
 def keep_reply(env: Env, *, source: str, key: str, reply: str) -> None:
     """Remember what a copy of it is to be answered."""
-    InboxItem.update(reply=reply).where(InboxItem.source == source, InboxItem.key == key).execute()
+    REPLY.run(source=source, key=key, reply=reply)
 
 
 def forget_answers(env: Env, *, sender: str) -> None:

@@ -1,6 +1,6 @@
 """How vouchers look to their holder: the wallet, and the check-out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,12 +8,11 @@ from models.base import days_left
 from models.catalogue import Course, Price, price_at
 from models.errors import BusinessError
 from models.orders import Order
-from models.vouchers import DEAD, HELD, OPEN, RESTING, USED, Campaign, Redemption, Voucher
+from models.vouchers import DEAD, HELD, OPEN, RESTING, USED, Redemption, Voucher
 from services import vouchers
 from services.env import Env
 
 MOST_COURSES = 6
-MOST_SHOWN = 100
 EXPIRED = "expired"
 
 
@@ -73,17 +72,11 @@ def state_of(env: Env, voucher: Voucher) -> str:
 def wallet(env: Env, *, person_id: int) -> Wallet:
     """Everything he has or had."""
     for_sale = courses_for_sale(env)
-    found = [view(env, row, for_sale) for row in of_person(person_id)]
-    found.sort(key=lambda one: ORDER_OF_STATES.index(one.state))
     seen = vouchers.outlook(env, person_id=person_id)
+    found = [view(env, row, for_sale) for row in seen.mine]
+    found.sort(key=lambda one: ORDER_OF_STATES.index(one.state))
     earned = tuple((campaign.name, campaign.amount_fen) for campaign, _ in seen.earned)
     return Wallet(tuple(found), earned, seen.noes)
-
-
-def of_person(person_id: int) -> list[Voucher]:
-    """His vouchers with their campaigns, the next to end first."""
-    rows = Voucher.select(Voucher, Campaign).join(Campaign).where(Voucher.person == person_id)
-    return list(rows.order_by(Voucher.expires_at, Voucher.id).limit(MOST_SHOWN))
 
 
 Offer = tuple[Course, int]
@@ -143,7 +136,7 @@ class Choices:
 def choices(env: Env, *, person_id: int, course: Course, price_fen: int) -> Choices:
     """What he may choose from; of two that take off as much the one that ends first."""
     good, others = [], []
-    for voucher in of_person(person_id) if price_fen else []:
+    for voucher in vouchers.of_person(person_id) if price_fen else []:
         if state_of(env, voucher) not in {OPEN, HELD, RESTING}:
             continue
         off_fen, title = min(voucher.amount_fen, price_fen), voucher.campaign.name
@@ -157,7 +150,6 @@ def choices(env: Env, *, person_id: int, course: Course, price_fen: int) -> Choi
     return Choices(tuple(good), tuple(others))
 
 
-def lines(env: Env, *, person_id: int) -> list[VoucherView]:
-    """What he may still spend, for the chat."""
-    rows = [row for row in of_person(person_id) if state_of(env, row) in {OPEN, HELD, RESTING}]
-    return [view(env, row, ()) for row in rows]
+def lines(env: Env, mine: Iterable[Voucher]) -> list[VoucherView]:
+    """What of these may still be spent, for the chat."""
+    return [view(env, row, ()) for row in mine if state_of(env, row) in {OPEN, HELD, RESTING}]

@@ -8,6 +8,7 @@ from peewee import JOIN
 from models.base import shanghai_words
 from models.payments import REFUNDED, PlanetPayment
 from models.payments import VOUCHER as GAVE_VOUCHER
+from models.prepared import Prepared, add_once, given
 from models.voucher_errors import QuotaExhausted, VoucherUnknown
 from models.vouchers import (
     CODE_BITS,
@@ -37,20 +38,25 @@ def issue(
     """
     if known := Voucher.get_or_none(campaign=campaign, cause=cause):
         return known
+    starts = {"starts_at": starts_at or env.now, "earned_by": earned_by, "payment": payment.id if payment else None}
+    return issue_new(env, campaign, person=person_id, cause=cause, amount_fen=amount_fen, **starts)
+
+
+def issue_new(env: Env, campaign: Campaign, *, amount_fen: int, **values: object) -> Voucher:
+    """The same where nobody has seen it yet; somebody else may be quicker, and has counted it then."""
     if not campaign.count(amount_fen):
         raise QuotaExhausted
-    made = add(
-        env, campaign=campaign.id, person=person_id, cause=cause, amount_fen=amount_fen, earned_by=earned_by,
-        payment=payment, starts_at=starts_at or env.now, expires_at=campaign.end_of(issued_at=env.now),
-    )  # fmt: skip
-    if not made.is_new:  # somebody else was quicker, and has counted it
+    expires_at = campaign.end_of(issued_at=env.now)
+    made = add(env, campaign=campaign.id, amount_fen=amount_fen, expires_at=expires_at, **values)
+    if not made.is_new:
         campaign.count_back(amount_fen)
+    made.voucher.campaign = campaign
     return made.voucher
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A voucher, and whether this call has made it."""
+    """A voucher, and whether this call has made it; then its `id` is not known yet."""
 
     voucher: Voucher
     is_new: bool
@@ -58,12 +64,11 @@ class Made:
 
 def add(env: Env, **values: object) -> Made:
     """Insert a voucher under a free code; UNIQUE decides who of several is first, the others get his."""
-    same = {"campaign": values["campaign"], "cause": values["cause"]}
     for _ in range(CODES_TRIED):
-        code = code_of(int(env.new_code(CODE_BITS), 16))
-        if Voucher.add_once(code=code, issued_at=env.now, **values):
-            return Made(Voucher.get(**same), True)
-        if known := Voucher.get_or_none(**same):
+        fresh = values | {"code": code_of(int(env.new_code(CODE_BITS), 16)), "issued_at": env.now}
+        if add_once(Voucher, **fresh):
+            return Made(Voucher(**fresh), True)
+        if known := Voucher.get_or_none(campaign=values["campaign"], cause=values["cause"]):
             return Made(known, False)
     raise RuntimeError("no free voucher code was found")
 
@@ -105,39 +110,69 @@ class No:
         return f"{why}；{shanghai_words(self.enrol_until)}前付款报名{course or '任何课程'}即可领取。"
 
 
+OF_PERSON = Prepared(
+    lambda: (
+        Voucher.select(Voucher, Campaign)
+        .join(Campaign)
+        .where(Voucher.person == given("person_id"))
+        .order_by(Voucher.expires_at, Voucher.id)
+    )
+)
+
+
+def of_person(person_id: int) -> list[Voucher]:
+    """His vouchers with their campaigns, the next to end first."""
+    found = OF_PERSON.rows(person_id=person_id)
+    for voucher, campaign in found:
+        voucher.campaign = campaign
+    return [voucher for voucher, _ in found]
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a person could still get: the campaigns whose voucher he has earned, and why each other gives nothing."""
+    """What a person has, and could still get: campaigns whose voucher he has earned, and why each other gives none."""
 
+    mine: tuple[Voucher, ...]
     earned: tuple[tuple[Campaign, Paid], ...]
     noes: tuple[No, ...]
 
 
 def outlook(env: Env, *, person_id: int) -> Outlook:
-    """Every live campaign that has not given him a voucher yet; changes nothing."""
-    given = {row.campaign_id for row in Voucher.select(Voucher.campaign).where(Voucher.person == person_id)}
-    wanted = [one for one in campaigns.live_campaigns(env) if one.id not in given]
+    """Of every live campaign that has not given him a voucher yet; changes nothing."""
+    mine = of_person(person_id)
+    had = {one.campaign_id for one in mine}
+    wanted = [one for one in campaigns.live_campaigns(env) if one.id not in had]
     paid = campaigns.paid_by(env, person_id=person_id) if wanted else []
     found = [(one, campaigns.earned_by(env, one, paid)) for one in wanted]
     noes = (no_of(env, one, why_not(one, paid)) for one, earned in found if earned is None)
-    return Outlook(tuple((one, earned) for one, earned in found if earned), tuple(noes))
+    return Outlook(tuple(mine), tuple((one, earned) for one, earned in found if earned), tuple(noes))
 
 
-def claim(env: Env, *, person_id: int) -> tuple[No, ...]:
-    """Give a person every voucher that he has earned, once; why each other live campaign gives him nothing (V4)."""
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Everything he has now, and why each other live campaign gives him nothing."""
+
+    mine: tuple[Voucher, ...]
+    noes: tuple[No, ...]
+
+
+def claim(env: Env, *, person_id: int) -> Claimed:
+    """Give a person every voucher that he has earned, once (V4)."""
     seen = outlook(env, person_id=person_id)
-    exhausted = (no_of(env, one, EXHAUSTED) for one, paid in seen.earned if not give(env, one, paid, person_id))
-    return (*exhausted, *seen.noes)
+    given_now, exhausted = [], []
+    for campaign, paid in seen.earned:
+        try:
+            given_now.append(give(env, campaign, paid, person_id))
+        except QuotaExhausted:
+            exhausted.append(no_of(env, campaign, EXHAUSTED))
+    return Claimed((*seen.mine, *given_now), (*exhausted, *seen.noes))
 
 
-def give(env: Env, campaign: Campaign, paid: Paid, person_id: int) -> bool:
-    """One campaign's voucher, once for a person; False when there is none left."""
-    asked = {"person_id": person_id, "cause": f"person:{person_id}", "earned_by": paid.grant_id}
-    try:
-        issue(env, campaign=campaign, amount_fen=campaign.amount_fen, **asked)
-    except QuotaExhausted:
-        return False
-    return True
+def give(env: Env, campaign: Campaign, paid: Paid, person_id: int) -> Voucher:
+    """One campaign's voucher, once for a person; raises QuotaExhausted."""
+    cause = {"cause": f"person:{person_id}", "earned_by": paid.grant_id}
+    worth = {"amount_fen": campaign.amount_fen, "starts_at": env.now}
+    return issue_new(env, campaign, person=person_id, **worth, **cause)
 
 
 def why_not(campaign: Campaign, paid: list[Paid]) -> str:

@@ -22,6 +22,7 @@ from models.errors import BusinessError
 from models.links import WAIVER_VERSION, LinkAttempt
 from models.orders import CLOSED, OPEN, Moving, Payment
 from models.people import digest
+from models.vouchers import Campaign
 from services import database, links, people, purchases
 from services.env import Env
 from tests.databases import Databases
@@ -148,6 +149,14 @@ def careless_arrival(self: Payment, state: str, **came: Any) -> bool:
     return look_then_write(Payment, *free, state=state, active_type=None, look_at=None, **came)
 
 
+def careless_count(self: Campaign, amount_fen: int) -> bool:
+    """A voucher counted by the same hand."""
+    now = Campaign.get_by_id(self.id)
+    free = now.quota is None or now.issued < now.quota
+    more = {"issued": now.issued + 1, "issued_fen": now.issued_fen + amount_fen}
+    return free and Campaign.update(**more).where(Campaign.id == self.id).execute() == 1
+
+
 @pytest.fixture
 def arena(make_site: Callable[..., Site]) -> Site:
     """A site with a database thread for each racer."""
@@ -164,6 +173,8 @@ def careless(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Row]], None]:
             monkeypatch.setattr(row, "move", careless_move)
         if row is Payment:
             monkeypatch.setattr(row, "arrive", careless_arrival)
+        if row is Campaign:
+            monkeypatch.setattr(row, "count", careless_count)
 
     return make
 

@@ -47,7 +47,7 @@ async def rises(site: Site, *, course: str = COURSE, fen: int, before_days: floa
 async def claims(site: Site, name: str = "anna") -> list[str]:
     """Somebody asks for what he has earned; why other campaigns gave nothing."""
     person_id = await site.person_id(name)
-    return [no.why for no in await site.ctx.transact(vouchers.claim, person_id=person_id)]
+    return [no.why for no in (await site.ctx.transact(vouchers.claim, person_id=person_id)).noes]
 
 
 async def mine(site: Site, name: str = "anna") -> list[Voucher]:

@@ -22,12 +22,12 @@ def answer(env: Env, openid: str, word: str) -> str:
     identity = Identity.of_openid(openid)
     if identity is None:  # he has bought nothing under this WeChat
         return words.no_vouchers(env.config.base_url, no_lines(vouchers.outlook(env, person_id=0).noes))
-    noes = vouchers.claim(env, person_id=identity.person_id)
-    mine = voucher_views.lines(env, person_id=identity.person_id)
+    claimed = vouchers.claim(env, person_id=identity.person_id)
+    mine = voucher_views.lines(env, claimed.mine)
     if not mine:
-        return words.no_vouchers(env.config.base_url, no_lines(noes))
+        return words.no_vouchers(env.config.base_url, no_lines(claimed.noes))
     lines = [words.one_voucher(one.title, one.amount_fen, one.code, state_of(one), one.last_day) for one in mine]
-    return words.vouchers(env.config.base_url, lines, no_lines(noes))
+    return words.vouchers(env.config.base_url, lines, no_lines(claimed.noes))
 
 
 def state_of(one: voucher_views.VoucherView) -> str:
