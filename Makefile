@@ -48,7 +48,7 @@ soak: $(DEV) peers ## every round of the races, kills and fuzzes of which `make 
 
 bench: $(BENCH)/ready $(DEV) peers ## every benchmark beside its peers, on a machine that does nothing else; needs wrk
 	$(call say,"benchmarks; results go into benchmarks/RESULTS.md")
-	@for one in push notices pages start growth waiting reconcile; do $(VENV)/bin/python -m benchmarks.$$one || exit 1; done
+	@for one in push notices vouchers pages start growth waiting reconcile; do $(VENV)/bin/python -m benchmarks.$$one || exit 1; done
 
 check: $(DEV) checkers ## lint, format, arrows between the layers, insecure patterns, scanners against a server
 	$(call say,"ruff check"); $(VENV)/bin/ruff check .

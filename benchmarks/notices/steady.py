@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from benchmarks.notices.orders import PATH
 
 LANES = 64
+LENGTH = re.compile(rb"(?i)content-length: ([0-9]+)")
 
 
 def request(line: str, port: int) -> bytes:
@@ -22,8 +24,8 @@ def request(line: str, port: int) -> bytes:
 class Steady:
     """A few kept connections; a notice takes the next free one, and its time runs from when it was due."""
 
-    def __init__(self, port: int, requests: list[bytes], rate: float) -> None:
-        self.port, self.requests, self.rate = port, requests, rate
+    def __init__(self, port: int, requests: list[bytes], rate: float, *, answer: bytes = b"204") -> None:
+        self.port, self.requests, self.rate, self.answer = port, requests, rate, answer
         self.free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
         self.waits: list[float] = []
 
@@ -32,8 +34,10 @@ class Steady:
         reader, writer = await self.free.get()
         writer.write(sent)
         answer = await reader.readuntil(b"\r\n\r\n")
+        if length := LENGTH.search(answer):
+            await reader.readexactly(int(length[1]))
         self.waits.append((time.perf_counter() - due) * 1000)
-        if not answer.startswith(b"HTTP/1.1 204"):
+        if not answer.startswith(b"HTTP/1.1 " + self.answer):
             raise SystemExit(f"not acknowledged: {answer[:100]!r}")
         self.free.put_nowait((reader, writer))
 
