@@ -119,11 +119,12 @@ def told(ours: kit.Load, floor: kit.Load, steady: dict[str, float], rate: float)
     head = ["", "vouchers/s", "× floor", "CPU µs", "p50 ms", "p99 ms"]
     how = f"`python -m benchmarks.vouchers` · {kit.machine()} · medians of {ROUNDS} rounds of {SECONDS} s in turn"
     what = (
-        f"PostgreSQL, fsync and commits on. One process without its worker, {CONNECTIONS} connections, each push sealed "
-        "and of a follower of its own, the answer sealed too; the floor has as many threads and connections as wxbot "
-        "has for its rows, and nobody sends it anything."
+        f"PostgreSQL, fsync and commits on. One process without its worker, {CONNECTIONS} connections, each push "
+        "sealed and of a follower of its own, the answer sealed too; the floor has as many threads and connections as "
+        "wxbot has for its rows, and nobody sends it anything."
     )
-    pace = f"At {rate:,.0f} asks a second: p50 {steady['p50']:.1f}, p99 {steady['p99']:.1f}, at most {steady['most']:.1f} ms."
+    waits = f"p50 {steady['p50']:.1f}, p99 {steady['p99']:.1f}, at most {steady['most']:.1f} ms"
+    pace = f"At {rate:,.0f} asks a second: {waits}."
     parts = [how, what, kit.table(head, rows), pace, kit.table(["goal", "measured", "wanted", "met"], goals)]
     return "\n\n".join(parts)
 
