@@ -19,6 +19,7 @@ from typing import Self
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+ROOM = 4 * 1024**3
 BELOW_EPHEMERAL = range(20000, 30000)  # no outgoing connection takes such a port between a kill and a restart
 
 
@@ -60,6 +61,13 @@ def reachable_temporary() -> str:
     raise ServerMissing("no temporary folder that other users can enter")
 
 
+def quick_temporary() -> str:
+    """The same in memory, where there is room: to empty a table of MariaDB takes a tenth of the time there."""
+    shared = Path("/dev/shm")
+    has_room = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > ROOM
+    return str(shared) if has_room else reachable_temporary()
+
+
 class Server:
     """One server: `start()` returns when it answers; `remove()` ends it and deletes its folder.
 
@@ -77,8 +85,7 @@ class Server:
         self.check_available()
         self.durable = durable
         self.port = free_port()
-        base = reachable_temporary() if self.runs_as else tempfile.gettempdir()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.kind}-", dir=base))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.kind}-", dir=self.base()))
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -95,6 +102,12 @@ class Server:
                 pwd.getpwnam(cls.os_user)
             except KeyError:
                 raise ServerMissing(f"as root {cls.kind} needs the OS user {cls.os_user}") from None
+
+    def base(self) -> str:
+        """Where its folder stands; on a disk when durability is asked for."""
+        if not self.durable:
+            return quick_temporary()
+        return reachable_temporary() if self.runs_as else tempfile.gettempdir()
 
     @property
     def runs_as(self) -> str | None:

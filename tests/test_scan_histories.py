@@ -44,7 +44,8 @@ from services import (
     scans_at_pc,
 )
 from services.env import Env
-from tests.site import CATALOGUE, COURSE
+from tests.example import CATALOGUE
+from tests.site import COURSE
 
 pytestmark = pytest.mark.soak
 START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
