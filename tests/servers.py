@@ -44,7 +44,7 @@ class PostgreSQL(Server):
             "max_connections": 200,
             "shared_buffers": "64MB",
             "autovacuum": "off",
-            "jit": "off",
+            "jit": "on" if self.durable else "off",
             "full_page_writes": "on" if self.durable else "off",
             "dynamic_shared_memory_type": "mmap",  # one that is killed leaves nothing behind in the memory of all
         }
