@@ -39,24 +39,25 @@ waiting = Gauge("wxbot_database_waiting", "calls that wait for a database thread
 
 
 def connect(url: str) -> Database:
-    """The database behind a URL, closed as yet; its settings are those that the suite proves."""
+    """The database behind a URL, closed until it is opened (no row does that); its settings the suite proves."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         path = url.removeprefix("sqlite:///")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         pragmas = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": "full", "cache_size": -16_000}
-        return Sqlite(path, pragmas=pragmas, timeout=5, check_same_thread=False)
+        return Sqlite(path, pragmas=pragmas, timeout=5, check_same_thread=False, autoconnect=False)
     where: dict[str, Any] = {"host": parts.hostname, "user": unquote(parts.username or "") or None}
     where |= {"password": unquote(parts.password or "") or None} | dict(parse_qsl(parts.query))
     name = unquote(parts.path.lstrip("/"))
     if parts.scheme == "postgresql":
         limits = "-c lock_timeout=5s -c statement_timeout=20s -c idle_in_transaction_session_timeout=30s"
-        return PostgresqlDatabase(name, port=parts.port or 5432, connect_timeout=3, options=limits, **where)
+        where |= {"port": parts.port or 5432, "connect_timeout": 3, "options": limits}
+        return PostgresqlDatabase(name, autoconnect=False, **where)
     where = {key: value for key, value in where.items() if value is not None}
     return MariaDB(
         name, port=parts.port or 3306, connect_timeout=3, read_timeout=20, write_timeout=20,
         sql_mode="STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", client_flag=CLIENT.FOUND_ROWS,
-        collation=COLLATION, **where,
+        collation=COLLATION, autoconnect=False, **where,
     )  # fmt: skip
 
 

@@ -79,8 +79,8 @@ def no_of(page: Page) -> tuple[int, str]:
 async def grants(site: Site, name: str = "anna") -> list[Grant]:
     """Somebody's rights that hold, oldest first."""
     person_id = await site.person_id(name)
-    live = Grant.live(now=site.clock.now())
-    return await site.ctx.read(lambda _env: list(Grant.select().where(Grant.person == person_id, live)))
+    live = Grant.select().where(Grant.person == person_id, Grant.live(now=site.clock.now()))
+    return await site.ctx.read(lambda _env: list(live.order_by(Grant.id)))
 
 
 async def notices(site: Site) -> list[str]:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 import structlog
 from tornado.ioloop import IOLoop
 
+from clients import pay_crypto
 from services import database
 from tests.databases import Migrate
 
@@ -15,6 +17,7 @@ pytest_plugins = [
     "tests.left_out",
     "tests.soak",
     "tests.browser",
+    "tests.example",
     "tests.site",
     "tests.commands",
     "tests.serving",
@@ -31,6 +34,9 @@ structlog.configure(
         structlog.processors.KeyValueRenderer(),
     ]
 )
+
+# To prove that a private key is one takes some 50 ms, and each site reads the merchant's twice: once a run is enough.
+pay_crypto.load_pem_private_key = cache(pay_crypto.load_pem_private_key)
 
 
 @pytest.fixture

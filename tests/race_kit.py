@@ -9,7 +9,6 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,22 +187,20 @@ def migrate_loose(url: str) -> None:
 
 @pytest.fixture
 def loose_arena(
-    io_loop: IOLoop, databases: Databases, database_kind: str, pytestconfig: pytest.Config, tmp_path: Path, clock: Clock
+    io_loop: IOLoop, databases: Databases, database_kind: str, pytestconfig: pytest.Config, clock: Clock
 ) -> Iterator[Site]:
     """An arena on a database of its own, from which `without` may take indexes."""
     if database_kind not in pytestconfig.getoption("--databases").split(","):
         pytest.skip(f"--databases leaves out {database_kind}")
     need(database_kind)
-    site = Site(databases.clean(database_kind, migrate_loose, tmp_path), clock, database_threads=RACERS)
+    site = Site(databases.clean(database_kind, migrate_loose), clock, database_threads=RACERS)
     io_loop.run_sync(site.start)
     yield site
     io_loop.run_sync(site.stop)
 
 
 @pytest.fixture
-def without(
-    databases: Databases, database_kind: str, tmp_path: Path, loose_arena: Site
-) -> Iterator[Callable[..., None]]:
+def without(databases: Databases, database_kind: str, loose_arena: Site) -> Iterator[Callable[..., None]]:
     """`without(Link, "provider", "active_uid")`: the UNIQUE over these columns is gone until the test's end."""
     put_back: list[str] = []
 
@@ -221,7 +218,7 @@ def without(
 
     with bound.connection_context():
         yield drop
-    databases.clean(database_kind, migrate_loose, tmp_path)
+    databases.clean(database_kind, migrate_loose)
     with bound.connection_context():
         for statement in put_back:
             bound.execute_sql(statement)

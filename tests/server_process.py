@@ -4,6 +4,7 @@ Each is a direct child, so it can be waited for: a killed PostgreSQL that nobody
 one. And each dies with us, however we die.
 """
 
+import atexit
 import os
 import pwd
 import random
@@ -13,12 +14,14 @@ import socket
 import subprocess
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+ROOM = 4 * 1024**3
 BELOW_EPHEMERAL = range(20000, 30000)  # no outgoing connection takes such a port between a kill and a restart
 
 
@@ -60,6 +63,21 @@ def reachable_temporary() -> str:
     raise ServerMissing("no temporary folder that other users can enter")
 
 
+def quick_temporary() -> str:
+    """The same in memory, where there is room: to empty a table of MariaDB takes a tenth of the time there."""
+    shared = Path("/dev/shm")
+    has_room = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > ROOM
+    return str(shared) if has_room else reachable_temporary()
+
+
+@cache
+def made_before(kind: str) -> Path:
+    """Where this process keeps the data folder that the first server of a kind began with, while it lives."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{kind}-first-", dir=quick_temporary()))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder / "data"
+
+
 class Server:
     """One server: `start()` returns when it answers; `remove()` ends it and deletes its folder.
 
@@ -77,8 +95,7 @@ class Server:
         self.check_available()
         self.durable = durable
         self.port = free_port()
-        base = reachable_temporary() if self.runs_as else tempfile.gettempdir()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.kind}-", dir=base))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.kind}-", dir=self.base()))
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -95,6 +112,12 @@ class Server:
                 pwd.getpwnam(cls.os_user)
             except KeyError:
                 raise ServerMissing(f"as root {cls.kind} needs the OS user {cls.os_user}") from None
+
+    def base(self) -> str:
+        """Where its folder stands; on a disk when durability is asked for."""
+        if not self.durable:
+            return quick_temporary()
+        return reachable_temporary() if self.runs_as else tempfile.gettempdir()
 
     @property
     def runs_as(self) -> str | None:
@@ -120,7 +143,7 @@ class Server:
     def start(self) -> Self:
         """Come up and answer. After a kill this waits until the children of the dead one are gone."""
         if not self.data.exists():
-            self.create()
+            self._fill()
         deadline = time.monotonic() + START_SECONDS
         self.process = self._spawn(self.command())
         while not self._answers():
@@ -162,6 +185,15 @@ class Server:
         process = self._spawn(command)
         if process.wait(timeout=START_SECONDS) != 0:
             raise ServerBroken(f"{command[0]} failed: {self.last_words()}")
+
+    def _fill(self) -> None:
+        """Create, once for a kind: what was made then is copied, for making it takes seconds of two cores."""
+        kept = made_before(self.kind)
+        if not kept.exists():
+            self.create()
+            subprocess.run(["cp", "-a", str(self.data), str(kept)], check=True)
+        else:
+            subprocess.run(["cp", "-a", str(kept), str(self.data)], check=True)
 
     def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
         """A child that the kernel ends when we die; setpriv becomes the server, so it stays our child."""

@@ -44,6 +44,9 @@ class PostgreSQL(Server):
             "max_connections": 200,
             "shared_buffers": "64MB",
             "autovacuum": "off",
+            "jit": "on" if self.durable else "off",
+            "full_page_writes": "on" if self.durable else "off",
+            "dynamic_shared_memory_type": "mmap",  # one that is killed leaves nothing behind in the memory of all
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [program("postgres"), "-D", str(self.data), *options]
@@ -71,12 +74,12 @@ class MariaDB(Server):
         return f"mysql://wxbot:wxbot@127.0.0.1:{self.port}/mysql"
 
     def create(self) -> None:
-        self.first.write_text(OWN_LOGIN, "utf-8")
-        self.first.chmod(0o644)
         options = ["--no-defaults", f"--datadir={self.data}", "--skip-test-db", "--skip-name-resolve"]
         self.run([program("mariadb-install-db"), *options])
 
     def command(self) -> list[str]:
+        self.first.write_text(OWN_LOGIN, "utf-8")
+        self.first.chmod(0o644)
         return [
             program("mariadbd"),
             "--no-defaults",

@@ -5,7 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,14 +22,13 @@ from sandbox.phone import Phone
 from sandbox.phone_page import Page
 from sandbox.server import Sandbox
 from sandbox.world import World
-from services import catalogue_file, catalogue_load, config, outbox, people, purchases, verify
+from services import config, outbox, people, purchases, verify
 from services.env import Env
+from tests.example import START, load_example
 from wxbot.demo import merchant_of
 from wxbot.server import Server, build_context
 
-CATALOGUE = Path(__file__).parent.parent / "deploy" / "catalogue.example.yaml"
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"a webhook secret of 32 bytes !!!").decode()
-START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 COURSE, OTHER_COURSE = "infosec-workplace", "python-first-steps"
 
 
@@ -74,8 +73,7 @@ class Site:
             self.box.planet.add_group(group_id, title, price, self.box.phone("caoz").person)
         self.config = config.load(_env_file=None, **self.settings() | self.changes)
         self.ctx = build_context(self.config, clock=self.clock, monotonic=time.monotonic, new_code=self.new_code)
-        file, lines = catalogue_file.read(CATALOGUE)
-        await self.ctx.transact(catalogue_load.load, file=file, lines=lines)
+        await self.ctx.transact(load_example)
         self.key = await self.ctx.transact(purchases.add_platform, name="yiling")
         self.server = Server(self.ctx, with_worker=False)
         await self.server.start(self.sockets)

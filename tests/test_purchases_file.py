@@ -10,7 +10,8 @@ from models.people import Person, digest
 from models.purchases import Purchase
 from services import catalogue_file, catalogue_load, config, purchases
 from services.env import Env
-from tests.site import CATALOGUE, COURSE, START, table_hashes
+from tests.example import CATALOGUE
+from tests.site import COURSE, START, table_hashes
 from tests.test_migrations import rows  # noqa: F401 - a fixture
 
 pytest_plugins = ["tests.commands"]

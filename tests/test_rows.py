@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import pytest
+from peewee import InterfaceError
 from prometheus_client import REGISTRY
 
 from models.errors import RowsAway, TooBusy
@@ -46,6 +47,12 @@ async def test_a_raise_rolls_back_and_a_return_commits(threads):
     assert await threads.read(Person.select().count) == 0
     await threads.write(add_person)
     assert await threads.read(Person.select().count) == 1
+
+
+def test_a_row_that_is_asked_for_outside_the_threads_opens_no_connection_that_nobody_would_close(threads):
+    with pytest.raises(InterfaceError):
+        Person.select().count()
+    assert threads.db.is_closed()
 
 
 @gen

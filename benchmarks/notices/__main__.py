@@ -1,7 +1,8 @@
 """`python -m benchmarks.notices`: pay notices a second on one process, beside the least that taking one can cost.
 
-One process on one core, PostgreSQL (fsync and commits on) and the sender on the other. The rounds of both take turns.
-Real signed notices of real unpaid orders, each once. Takes about three minutes.
+One process on one core, PostgreSQL (fsync and commits on) and the sender on the other. The rounds take turns with those
+of the floor and of a bare handler that does the floor's work. Real signed notices of real unpaid orders, ours each
+once. Takes about four minutes.
 """
 
 import json
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+
+import psycopg
 
 from benchmarks import kit
 from benchmarks.notices.orders import PATH, Merchant, furnish
@@ -31,6 +34,7 @@ STEADY_SECONDS = 10
 WARM_UP_SECONDS = 2
 MOST_A_SECOND = 1_000
 WATCHED = 9
+FEW = 200
 WANTED_OF_FLOOR, MOST_P99_MS = 0.5, 100.0
 FLOOR = Path(__file__).with_name("floor.py")
 
@@ -42,31 +46,43 @@ class Bench:
     merchant: Merchant
     config: Config
     product: Product
+    bare: kit.Served
     dsn: str
     folder: Path
 
     def taken(self, seconds: int) -> kit.Load:
         """Notices as fast as they are taken; each must have been booked."""
         script = self.merchant.script(self.folder / "load.txt", self.config, seconds * MOST_A_SECOND)
+        self.tidy()
         before = sales()
         load = kit.load(self.product.served, script, seconds=seconds)
         if sales() - before < load.requests:
             raise kit.Failed(f"{load.requests} acknowledged, but only {sales() - before} booked")
         return load
 
+    def tidy(self) -> None:
+        """Plans are made from what is there: nobody else does this where autovacuum is off."""
+        with psycopg.connect(self.dsn, autocommit=True) as rows:
+            rows.execute("VACUUM ANALYZE")
+
+    def peer(self, seconds: int) -> kit.Load:
+        """The floor's work behind a handler, sent by the same script."""
+        script = self.merchant.script(self.folder / "bare.txt", self.config, FEW, again=True)
+        return kit.load(self.bare, script, seconds=seconds)
+
     def floor(self, seconds: int) -> kit.Load:
         """The same work without a product."""
         file = self.folder / "floor.txt"
-        file.write_text("\n".join(self.merchant.lines(self.config, 200)), "utf-8")
+        file.write_text("\n".join(self.merchant.lines(self.config, FEW)), "utf-8")
         asked = [str(file), self.dsn, str(seconds)]
-        keys = [self.merchant.settings["pay_public_key_file"], self.merchant.pay.api_v3_key]
-        told = said_by([sys.executable, str(FLOOR), *asked, *keys], core=kit.SERVER_CORE)
+        told = said_by([sys.executable, str(FLOOR), *asked, *self.merchant.keys], core=kit.SERVER_CORE)
         return kit.Load(told["rate"], 0, 0, told["cpu_us"], int(told["rate"] * seconds))
 
     def steady(self, rate: float) -> dict[str, float]:
         """Notices at that pace: how long each waits for its acknowledgement."""
         file = self.folder / "steady.txt"
         file.write_text("\n".join(self.merchant.lines(self.config, int(rate * STEADY_SECONDS))), "utf-8")
+        self.tidy()
         command = [sys.executable, "-m", "benchmarks.notices.steady", str(self.product.served.port), str(file)]
         return said_by([*command, str(rate)], core=kit.LOAD_CORE)
 
@@ -108,28 +124,49 @@ def bench(folder: Path) -> Iterator[Bench]:
         loaded = config.load(_env_file=None, **asked)
         furnish(loaded)
         command = [sys.executable, "-m", "benchmarks.pages.watched", str(seen), "serve", "--no-worker"]
-        with kit.serving(command, port=port, path="/readyz", env=as_variables(asked)) as served:
-            yield Bench(merchant, loaded, Product(served, seen), server.url, folder)
+        with (
+            kit.serving(command, port=port, path="/readyz", env=as_variables(asked)) as served,
+            bare(server.url, merchant) as peer,
+        ):
+            yield Bench(merchant, loaded, Product(served, seen), peer, server.url, folder)
 
 
-def measure(ready: Bench) -> tuple[kit.Load, kit.Load]:
-    """Both in turn, again and again; the medians."""
-    ready.taken(WARM_UP_SECONDS)
-    ready.floor(WARM_UP_SECONDS)
-    ours, floors = [], []
+@contextmanager
+def bare(dsn: str, merchant: Merchant) -> Iterator[kit.Served]:
+    """The bare handler on the product's core; whoever is not measured does nothing."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.notices.bare", str(port), dsn, *merchant.keys]
+    with kit.serving(command, port=port) as served:
+        yield served
+
+
+def measure(ready: Bench) -> list[kit.Load]:
+    """Ours, the bare handler and the floor in turn, again and again; the medians of each."""
+    subjects = (ready.taken, ready.peer, ready.floor)
+    for one in subjects:
+        one(WARM_UP_SECONDS)
+    loads: list[list[kit.Load]] = [[] for _ in subjects]
     for number in range(ROUNDS):
         kit.say(f"round {number + 1} of {ROUNDS}")
-        ours.append(ready.taken(SECONDS))
-        floors.append(ready.floor(SECONDS))
-    return kit.medians(ours), kit.medians(floors)
+        for one, seen in zip(subjects, loads, strict=True):
+            seen.append(one(SECONDS))
+    return [kit.medians(seen) for seen in loads]
 
 
-def told(ours: kit.Load, floor: kit.Load, steady: dict[str, float], rate: float, statements: float) -> str:
+def row(name: str, load: kit.Load, floor: kit.Load) -> list[str]:
+    """A line of the table; nobody waits for the floor."""
+    waits = [f"{load.p50:.1f}", f"{load.p99:.1f}"] if load.p50 else ["–", "–"]
+    return [name, f"{load.rps:,.0f}", f"{load.rps / floor.rps:.2f}", f"{load.cpu_us:,.0f}", *waits]
+
+
+def told(loads: list[kit.Load], steady: dict[str, float], rate: float, statements: float) -> str:
     """The section of the results."""
+    ours, peer, floor = loads
     share = ours.rps / floor.rps
     rows = [
-        ["wxbot", f"{ours.rps:,.0f}", f"{share:.2f}", f"{ours.cpu_us:,.0f}", f"{ours.p50:.1f}", f"{ours.p99:.1f}"],
-        ["prove, decrypt, one committed insert", f"{floor.rps:,.0f}", "1.00", f"{floor.cpu_us:,.0f}", "–", "–"],
+        row("wxbot", ours, floor),
+        row("the same in a bare Tornado handler", peer, floor),
+        row("prove, decrypt, one committed insert", floor, floor),
     ]
     goals = [
         ["notices, in times of the floor's", f"{share:.2f}", f"≥ {WANTED_OF_FLOOR}", yes(share >= WANTED_OF_FLOOR)],
@@ -139,7 +176,9 @@ def told(ours: kit.Load, floor: kit.Load, steady: dict[str, float], rate: float,
     how = f"`python -m benchmarks.notices` · {kit.machine()} · medians of {ROUNDS} rounds of {SECONDS} s in turn"
     what = (
         "PostgreSQL, fsync and commits on. One process without its worker, 64 connections, each notice signed, of an "
-        "order of its own; the floor has as many threads and connections as wxbot has for its rows, and nobody sends."
+        "order of its own; the floor has as many threads and connections as wxbot has for its rows, and nobody sends. "
+        "The bare handler does the floor's work and nothing else, for the same sender: a share of the floor beyond its "
+        "own is beyond any Tornado process of this machine."
     )
     pace = (
         f"Statements a notice: {statements:.0f} (BEGIN and COMMIT not counted). At {rate:,.0f} notices a second: "
@@ -158,10 +197,10 @@ def main() -> None:
     """Measure, and keep the section of the results."""
     with TemporaryDirectory() as folder, bench(Path(folder)) as ready:
         statements = ready.statements()
-        ours, floor = measure(ready)
-        rate = ours.rps / 2
+        loads = measure(ready)
+        rate = loads[0].rps / 2
         steady = ready.steady(rate)
-    kit.keep("Pay notices", told(ours, floor, steady, rate, statements))
+    kit.keep("Pay notices", told(loads, steady, rate, statements))
 
 
 if __name__ == "__main__":

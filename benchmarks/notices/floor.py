@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
@@ -22,25 +23,40 @@ TABLE = "CREATE TABLE IF NOT EXISTS floor_notice (id BIGSERIAL PRIMARY KEY, key 
 INSERT = "INSERT INTO floor_notice (key, told, at) VALUES (%s, %s, now())"
 
 
+class Proof:
+    """What has to be done to each notice before it is a row."""
+
+    def __init__(self, pem: str, api_v3_key: str) -> None:
+        self.key, self.cipher = load_pem_public_key(Path(pem).read_bytes()), AESGCM(api_v3_key.encode())
+        self.number, self.mark = count(), time.time_ns()
+
+    def opened(self, headers: Mapping[str, str], body: bytes) -> str:
+        """What it tells; raises when it is forged."""
+        signed = f"{headers['Wechatpay-Timestamp']}\n{headers['Wechatpay-Nonce']}\n".encode() + body + b"\n"
+        self.key.verify(base64.b64decode(headers["Wechatpay-Signature"]), signed, PKCS1v15(), SHA256())
+        sealed = json.loads(body)["resource"]
+        what = sealed["nonce"].encode(), base64.b64decode(sealed["ciphertext"]), sealed["associated_data"].encode()
+        return self.cipher.decrypt(*what).decode()
+
+    def next_key(self) -> str:
+        """A key that no row has had."""
+        return f"{self.mark}-{next(self.number)}"
+
+
 class Floor:
     """Takes the same notices again and again."""
 
     def __init__(self, file: str, dsn: str, seconds: str, pem: str, api_v3_key: str) -> None:
         self.lines = Path(file).read_text("utf-8").split("\n")
         self.dsn, self.seconds = dsn, float(seconds)
-        self.key, self.cipher = load_pem_public_key(Path(pem).read_bytes()), AESGCM(api_v3_key.encode())
-        self.number, self.mark, self.taken = count(), time.time_ns(), 0
+        self.proof, self.number, self.taken = Proof(pem, api_v3_key), count(), 0
         self.lock = threading.Lock()
 
     def take(self, rows: psycopg.Connection, number: int) -> None:
         """One notice."""
         *told, body = self.lines[number % len(self.lines)].split("\t")
         headers = dict(one.split(": ", 1) for one in told)
-        signed = f"{headers['Wechatpay-Timestamp']}\n{headers['Wechatpay-Nonce']}\n{body}\n".encode()
-        self.key.verify(base64.b64decode(headers["Wechatpay-Signature"]), signed, PKCS1v15(), SHA256())
-        sealed = json.loads(body)["resource"]
-        what = sealed["nonce"].encode(), base64.b64decode(sealed["ciphertext"]), sealed["associated_data"].encode()
-        rows.execute(INSERT, (f"{self.mark}-{number}", self.cipher.decrypt(*what).decode()))
+        rows.execute(INSERT, (self.proof.next_key(), self.proof.opened(headers, body.encode())))
 
     def work(self) -> None:
         """One thread with its connection, until the time is over."""

@@ -29,7 +29,7 @@ function init()
 end
 function request()
   n = n + 1
-  if n > #all then error("all notices are sent") end
+  if n > #all then %s end
   return all[n]
 end
 """
@@ -59,6 +59,11 @@ class Merchant:
         box = SimpleNamespace(pay=SimpleNamespace(settings=self.pay), pay_url=NOWHERE)
         self.settings = merchant_of(box, folder) | {"wechat_api_url": NOWHERE}
 
+    @property
+    def keys(self) -> list[str]:
+        """What opens a notice: the file of WeChat Pay's public key, and our APIv3 key."""
+        return [self.settings["pay_public_key_file"], self.pay.api_v3_key]
+
     def lines(self, config: Config, times: int) -> list[str]:
         """So many new orders, and a signed notice for each: its headers and its body, between tabs."""
         lines: list[str] = []
@@ -75,7 +80,7 @@ class Merchant:
         headers, body = self.notices.wire(self.notices.tell("TRANSACTION.SUCCESS", "", told, about=number))
         return "".join(f"{name}: {value}\t" for name, value in headers.items()) + body.decode()
 
-    def script(self, file: Path, config: Config, times: int) -> str:
-        """For `wrk`: so many new notices, each once."""
+    def script(self, file: Path, config: Config, times: int, *, again: bool = False) -> str:
+        """For `wrk`: so many new notices, each once, or all of them again and again."""
         file.write_text("\n".join(self.lines(config, times)), "utf-8")
-        return CYCLE % (file, PATH)
+        return CYCLE % (file, PATH, "n = 1" if again else 'error("all notices are sent")')
