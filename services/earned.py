@@ -2,7 +2,7 @@
 
 from models.access import Grant
 from models.payments import PlanetPayment
-from models.voucher_errors import EarnedVoucherHeld
+from models.voucher_errors import EarnedVoucherHeld, EarnedVoucherWorth
 from models.vouchers import DEAD, HELD, OPEN, RESTING, USED, Redemption, Voucher
 from services.env import Env
 from services.redemptions import put_before_operator
@@ -41,6 +41,20 @@ def move_all(grant: Grant | None, before: str, state: str) -> None:
     """All that this right has earned and that are in one state."""
     for voucher in Voucher.select().where(Voucher.earned_by == grant) if grant else []:
         voucher.move(state, only_from=(before,))
+
+
+def end_elsewhere(env: Env, grant: Grant, *, is_overridden: bool) -> None:
+    """The purchase was refunded at its platform, which can know of its vouchers by our answer alone.
+
+    Raises EarnedVoucherHeld, or EarnedVoucherWorth for what was spent of them, unless the platform insists.
+    """
+    for voucher in Voucher.locked(Voucher.earned_by == grant):
+        if voucher.state == HELD and not is_overridden:
+            raise EarnedVoucherHeld
+        Voucher.update(killed_at=env.now).where(Voucher.id == voucher.id).execute()
+        voucher.move(DEAD, only_from=(OPEN,))
+    if (worth_fen := worth_spent(grant)) and not is_overridden:
+        raise EarnedVoucherWorth(worth=f"¥{worth_fen / 100:.2f}")
 
 
 def kill(env: Env, payment: PlanetPayment) -> None:

@@ -27,7 +27,7 @@ ERRORS = {
     "401": "no or malformed credentials",
     "403": "wrong key, or another platform's address",
     "404": "unknown order number",
-    "409": "the number came with another body, or the purchase is waived",
+    "409": "the number came with another body, the purchase is waived, or its voucher is spent",
     "422": "a field is missing or out of shape",
     "429": "too often; see Retry-After",
     "503": "busy; see Retry-After",
@@ -60,7 +60,7 @@ def document(base_url: str) -> dict[str, Any]:
         "get": {"operationId": "getPurchase", "responses": answers("200"), "summary": "The purchase as it stands"},
         "delete": {
             "operationId": "refundPurchase", "responses": answers("200"), "parameters": [reason],
-            "summary": "It was refunded at the platform; 409 `waived` unless `override` gives a reason",
+            "summary": "Refunded at the platform; 409 `waived`, `earned_voucher_spent`, `…_held` unless `override` says why",
         },
     }  # fmt: skip
     body = PurchaseBody.model_json_schema()

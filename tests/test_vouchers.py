@@ -10,7 +10,7 @@ from models.orders import Order
 from models.purchases import Purchase
 from models.voucher_errors import EarnedVoucherHeld, EarnedVoucherWorth
 from models.vouchers import Campaign, Voucher, code_of, typed_code
-from services import campaigns, orders, refund_money, refunds, vouchers
+from services import campaigns, orders, purchases, refund_money, refunds, vouchers
 from services.catalogue_file import BadCatalogue
 from tests.buy_kit import buys, comes, opens, passes, rows, states, told_refund
 from tests.site import COURSE, OTHER_COURSE, START
@@ -322,3 +322,39 @@ async def test_an_order_with_a_voucher_that_is_over_frees_it_while_time_goes_on(
     await passes(site, minutes=31)
     assert await state_of(site, voucher.code) == "open"
     assert [one.state for one in await rows(site, Order)] == ["paid", "closed"]
+
+
+async def refunded_there(site, number, override=""):
+    """The platform tells that it has refunded its purchase."""
+    return await site.ctx.transact(purchases.refund, platform="yiling", order_no=number, override=override)
+
+
+@gen
+async def test_a_refund_at_the_platform_ends_an_unspent_one(site):
+    await campaign(site)
+    number = await paid_elsewhere(site)
+    await claims(site)
+    await refunded_there(site, number)
+    (voucher,) = await mine(site)
+    assert voucher.state == "dead" and await site.broken() == []
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+@gen
+async def test_a_platform_is_told_of_a_spent_or_held_one_and_may_insist(site, is_paid):
+    await campaign(site)
+    number = await paid_elsewhere(site)
+    await claims(site)
+    (voucher,) = await mine(site)
+    order = await begins(site, voucher=voucher.code)
+    payment = await opened(site, order)
+    if is_paid:
+        await comes(site, payment)
+    before = await site.rows()
+    with pytest.raises(EarnedVoucherWorth if is_paid else EarnedVoucherHeld):
+        await refunded_there(site, number)
+    assert await site.rows() == before
+    assert (await refunded_there(site, number, "goodwill")).status == "refunded"
+    if not is_paid:
+        await comes(site, payment)
+    assert await state_of(site, voucher.code) == "used" and await site.broken() == []
