@@ -60,7 +60,7 @@ def document(base_url: str) -> dict[str, Any]:
         "get": {"operationId": "getPurchase", "responses": answers("200"), "summary": "The purchase as it stands"},
         "delete": {
             "operationId": "refundPurchase", "responses": answers("200"), "parameters": [reason],
-            "summary": "Refunded at the platform; 409 `waived`, `earned_voucher_spent`, `…_held` unless `override` says why",
+            "summary": "Refunded there; 409 `waived`, `earned_voucher_spent`, `…_held` unless `override` says why",
         },
     }  # fmt: skip
     body = PurchaseBody.model_json_schema()
