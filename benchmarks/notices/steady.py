@@ -24,8 +24,10 @@ def request(line: str, port: int) -> bytes:
 class Steady:
     """A few kept connections; a notice takes the next free one, and its time runs from when it was due."""
 
-    def __init__(self, port: int, requests: list[bytes], rate: float, *, answer: bytes = b"204") -> None:
-        self.port, self.requests, self.rate, self.answer = port, requests, rate, answer
+    def __init__(
+        self, port: int, requests: list[bytes], rate: float, *, answer: bytes = b"204", lanes: int = LANES
+    ) -> None:
+        self.port, self.requests, self.rate, self.answer, self.lanes = port, requests, rate, answer, lanes
         self.free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
         self.waits: list[float] = []
 
@@ -43,7 +45,7 @@ class Steady:
 
     async def run(self) -> dict[str, float]:
         """All of them; milliseconds."""
-        for _ in range(LANES):
+        for _ in range(self.lanes):
             self.free.put_nowait(await asyncio.open_connection("127.0.0.1", self.port))
         began, sending = time.perf_counter(), []
         for number, sent in enumerate(self.requests):

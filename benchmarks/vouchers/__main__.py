@@ -6,7 +6,9 @@ Each follower asks once, by a sealed push as WeChat sends it. Takes about three 
 
 import os
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -15,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import kit
 from benchmarks.notices.__main__ import said_by, yes
+from benchmarks.notices.orders import NOWHERE
 from benchmarks.pages.subjects import loaded, settings
 from benchmarks.push.letters import ACCOUNT, CYCLE, letter
 from benchmarks.vouchers.followers import furnish, openid
@@ -30,6 +33,7 @@ STEADY_SECONDS = 10
 WARM_UP_SECONDS = 2
 MOST_A_SECOND = 1_200
 CONNECTIONS = 32  # fewer than stand in line
+FLASH, FLASH_SECONDS, PAGES_A_SECOND, DRAIN_SECONDS = 4_000, 5, 20, 300
 WANTED_OF_FLOOR, MOST_P99_MS = 0.5, 1_000.0
 FOLLOWERS = 2 * MOST_A_SECOND * (ROUNDS * SECONDS + STEADY_SECONDS + WARM_UP_SECONDS)
 
@@ -70,28 +74,63 @@ class Bench:
         """Asks at that pace: how long each waits for its reply."""
         file = self.folder / "steady.txt"
         file.write_text("\n".join(self.letters(int(rate * STEADY_SECONDS))), "utf-8")
-        command = [sys.executable, "-m", "benchmarks.vouchers.steady", str(self.served.port), str(file), str(rate)]
-        return said_by(command, core=kit.LOAD_CORE)
+        return said_by(self.pace(file, rate, lanes=64), core=kit.LOAD_CORE)
+
+    def pace(self, file: Path, rate: float, *, lanes: int) -> list[str]:
+        """The program that sends the lines of a file at that pace."""
+        asked = [str(self.served.port), str(file), str(rate), str(lanes)]
+        return [sys.executable, "-m", "benchmarks.vouchers.steady", *asked]
+
+    def flash(self) -> dict[str, float]:
+        """A broadcast: many at the same moment, while others look at pages; then until the last has his code."""
+        asks, pages = self.folder / "flash.txt", self.folder / "pages.txt"
+        asks.write_text("\n".join(self.letters(FLASH)), "utf-8")
+        pages.write_text("\n".join(["/"] * (FLASH_SECONDS * PAGES_A_SECOND)), "utf-8")
+        began, before = time.monotonic(), vouchers()
+        with ThreadPoolExecutor() as both:
+            said = both.submit(said_by, self.pace(asks, FLASH / FLASH_SECONDS, lanes=512), core=kit.LOAD_CORE)
+            seen = both.submit(said_by, self.pace(pages, PAGES_A_SECOND, lanes=8), core=kit.LOAD_CORE)
+            told = {"reply_p99": said.result()["p99"], "reply_most": said.result()["most"]}
+            told |= {"page_p99": seen.result()["p99"]}
+        told["in_line"] = in_line(answered=None)
+        while in_line(answered=False):
+            if time.monotonic() - began > DRAIN_SECONDS:
+                raise kit.Failed(f"{in_line(answered=False)} still stand in line")
+            time.sleep(0.5)
+        if vouchers() - before != FLASH:
+            raise kit.Failed(f"{FLASH} asked, and {vouchers() - before} were given")
+        return told | {"seconds": time.monotonic() - began}
 
 
 def vouchers() -> int:
-    """How many were given; nobody may stand in line."""
+    """How many were given."""
     with bound.connection_context():
-        if ChatAsk.select().exists():
-            raise kit.Failed("somebody stands in line")
         return Voucher.select().count()
 
 
+def in_line(*, answered: bool | None) -> int:
+    """How many stand in line, or stood there."""
+    which = {None: ChatAsk.id > 0, False: ChatAsk.answered_at.is_null()}[answered]
+    with bound.connection_context():
+        return ChatAsk.select().where(which).count()
+
+
 @contextmanager
-def bench(folder: Path) -> Iterator[Bench]:
-    """A database with followers, and the product without its worker, whose calls are none of a voucher's cost."""
-    port = free_port()
+def bench(folder: Path) -> Iterator[tuple[kit.PostgreSQL, Path]]:
+    """A database with followers."""
     with kit.postgresql() as server:
-        furnish(loaded(server.url), FOLLOWERS)
-        env = as_variables(settings(server.url, port) | ACCOUNT)
-        command = [sys.executable, "-m", "wxbot", "serve", "--no-worker"]
-        with kit.serving(command, port=port, path="/readyz", env=env) as served:
-            yield Bench(served, server.url, folder)
+        furnish(loaded(server.url), FOLLOWERS + FLASH)
+        yield server, folder
+
+
+@contextmanager
+def product(server: kit.PostgreSQL, folder: Path, first: int, *options: str) -> Iterator[Bench]:
+    """The product beside it; its messages to followers go nowhere, and wait."""
+    port = free_port()
+    asked = settings(server.url, port) | ACCOUNT | {"wechat_api_url": NOWHERE, "planet_url": NOWHERE}
+    command = [sys.executable, "-m", "wxbot", "serve", *options]
+    with kit.serving(command, port=port, path="/readyz", env=as_variables(asked)) as served:
+        yield Bench(served, server.url, folder, count(first))
 
 
 def measure(ready: Bench) -> tuple[kit.Load, kit.Load]:
@@ -129,13 +168,32 @@ def told(ours: kit.Load, floor: kit.Load, steady: dict[str, float], rate: float)
     return "\n\n".join(parts)
 
 
+def told_of_flash(flash: dict[str, float]) -> str:
+    """How a broadcast went."""
+    goals = [
+        ["reply to 代金券, p99, ms", f"{flash['reply_p99']:,.0f}", "≤ 5,000", yes(flash["reply_p99"] <= 5_000)],
+        ["page meanwhile, p99, ms", f"{flash['page_p99']:,.0f}", "≤ 1,000", yes(flash["page_p99"] <= 1_000)],
+    ]
+    what = (
+        f"A broadcast: {FLASH:,} followers ask within {FLASH_SECONDS} s, beside {PAGES_A_SECOND} pages a second. "
+        f"{flash['in_line']:,.0f} were told that they stand in line; the last had his code after "
+        f"{flash['seconds']:,.0f} s, each had one. At most {flash['reply_most']:,.0f} ms for a reply."
+    )
+    return f"{what}\n\n" + kit.table(["goal", "measured", "wanted", "met"], goals)
+
+
 def main() -> None:
     """Measure, and keep the section of the results."""
-    with TemporaryDirectory() as folder, bench(Path(folder)) as ready:
-        ours, floor = measure(ready)
-        rate = ours.rps / 2
-        steady = ready.steady(rate)
-    kit.keep("Vouchers", told(ours, floor, steady, rate))
+    with TemporaryDirectory() as folder, bench(Path(folder)) as beside:
+        with product(*beside, 0, "--no-worker") as ready:  # the worker's calls are none of a voucher's cost
+            ours, floor = measure(ready)
+            rate = ours.rps / 2
+            steady = ready.steady(rate)
+            if in_line(answered=None):
+                raise kit.Failed("somebody stood in line")
+        with product(*beside, next(ready.numbers)) as ready:
+            flash = ready.flash()
+    kit.keep("Vouchers", told(ours, floor, steady, rate) + "\n\n" + told_of_flash(flash))
 
 
 if __name__ == "__main__":
