@@ -67,11 +67,12 @@ class Rise:
     fen: int
 
 
-def rise_of(env: Env, course_id: int) -> Rise | None:
-    """The latest rise of a course's price that has begun."""
-    prices = list(Price.select().where(Price.course == course_id, Price.from_at <= env.now).order_by(Price.from_at))
-    rises = [later for earlier, later in pairwise(prices) if later.amount_fen > earlier.amount_fen]
-    return Rise(rises[-1].from_at, rises[-1].amount_fen) if rises else None
+def rise_of(env: Env, campaign: Campaign) -> Rise | None:
+    """The rise that it is about: the latest before it starts, or else the first since; a later one changes nothing."""
+    prices = Price.select().where(Price.course == campaign.course_id, Price.from_at <= env.now).order_by(Price.from_at)
+    rises = [Rise(new.from_at, new.amount_fen) for old, new in pairwise(prices) if new.amount_fen > old.amount_fen]
+    before = [one for one in rises if one.from_at <= campaign.starts_at]
+    return next(iter(before[-1:] or rises), None)
 
 
 def enrol_until(campaign: Campaign) -> datetime | None:
@@ -82,7 +83,7 @@ def enrol_until(campaign: Campaign) -> datetime | None:
 
 def earned_by(env: Env, campaign: Campaign, paid: Iterable[Paid]) -> Paid | None:
     """The purchase that earns this campaign's voucher; None when there is none."""
-    rise = rise_of(env, campaign.course_id) if campaign.kind == PRICE_RISE else None
+    rise = rise_of(env, campaign) if campaign.kind == PRICE_RISE else None
     return next((one for one in paid if earns(campaign, rise, one)), None)
 
 
@@ -119,8 +120,10 @@ def plain_one(env: Env, planet: Planet) -> Campaign:
 
 
 def check_limits(campaign: Campaign, values: dict[str, Any]) -> None:
-    """Raise where a new limit is below what was given already."""
+    """Raise where a new limit is below what was given already, or would cut what was paid at a planet (V3)."""
     quota, budget = values.get("quota"), values.get("budget_fen")
+    if campaign.kind == SHARED_PLANET and (quota, budget) != (None, None):
+        raise WrongInput(what=f"{campaign.slug} keeps what was paid whole: it has no quota and no budget_fen")
     if quota is not None and quota < campaign.issued:
         raise WrongInput(what=f"quota {quota} is below the {campaign.issued} that were issued")
     if budget is not None and budget < campaign.issued_fen:

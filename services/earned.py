@@ -1,7 +1,8 @@
 """What a refund does to the vouchers that the purchase had earned (V1, V3)."""
 
+from peewee import Expression
+
 from models.access import Grant
-from models.payments import PlanetPayment
 from models.voucher_errors import EarnedVoucherHeld
 from models.vouchers import DEAD, HELD, OPEN, RESTING, USED, Redemption, Voucher
 from services.env import Env
@@ -43,12 +44,12 @@ def move_all(grant: Grant | None, before: str, state: str) -> None:
         voucher.move(state, only_from=(before,))
 
 
-def kill(env: Env, payment: PlanetPayment) -> None:
-    """The planet has given the money back: its vouchers end; an order bought with one is for a person to decide.
+def kill(env: Env, earned: Expression) -> None:
+    """The money was given back elsewhere: what it earned ends; an order bought with it is for a person to decide.
 
     One that an unpaid order holds dies with that, or is put before the operator when it is paid.
     """
-    for voucher in Voucher.locked(Voucher.payment == payment):
+    for voucher in Voucher.locked(earned):
         Voucher.update(killed_at=env.now).where(Voucher.id == voucher.id).execute()
-        if not voucher.move(DEAD, only_from=(OPEN,)) and voucher.state == USED:
+        if not voucher.move(DEAD, only_from=(OPEN, RESTING)) and voucher.state == USED:
             put_before_operator(env, voucher)

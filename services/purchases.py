@@ -13,7 +13,8 @@ from models.errors import BusinessError, ClaimTaken, NotFound, OrderNoTaken, Wai
 from models.links import RefundWaiver
 from models.people import Person, digest
 from models.purchases import ORDER_NO, Platform, Purchase
-from services import access, people, signing
+from models.vouchers import Voucher
+from services import access, earned, people, signing
 from services.env import Env
 from services.purchase_body import PurchaseBody
 
@@ -144,7 +145,7 @@ def by_number(platform: str, order_no: str) -> Purchase:
 
 
 def refund(env: Env, *, platform: str, order_no: str, override: str) -> PurchaseAnswer:
-    """It was refunded at the platform: the right ends, and what hung on it. Again is the same.
+    """It was refunded at the platform: the right ends, and what hung on it or was earned by it. Again is the same.
 
     Raises Waived when its planet was entered, unless `override` gives a reason (recorded).
     """
@@ -156,6 +157,8 @@ def refund(env: Env, *, platform: str, order_no: str, override: str) -> Purchase
         waiver = waiver_of(purchase)
         if waiver and not override:
             raise Waived(waived_at=shanghai_day(waiver.effective_at))
+        if grant:
+            earned.kill(env, Voucher.earned_by == grant)
         who, subject = f"platform:{platform}", f"purchase:{purchase.id}"
         audit.record(at=env.now, who=who, action="refunded at the platform", subject=subject, reason=override)
     return answer(env, Purchase.get_by_id(purchase.id))

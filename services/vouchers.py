@@ -38,6 +38,8 @@ def issue(
     if known := Voucher.get_or_none(campaign=campaign, cause=cause):
         return known
     if not campaign.count(amount_fen):
+        if known := Voucher.get_or_none(campaign=campaign, cause=cause):
+            return known  # the last one was his, given while this call waited
         raise QuotaExhausted
     made = add(
         env, campaign=campaign.id, person=person_id, cause=cause, amount_fen=amount_fen, earned_by=earned_by,
@@ -152,7 +154,7 @@ def why_not(campaign: Campaign, paid: list[Paid]) -> str:
 
 def no_of(env: Env, campaign: Campaign, why: str) -> No:
     """A refusal with what would entitle him, where that is still possible."""
-    rise = campaigns.rise_of(env, campaign.course_id) if campaign.kind == PRICE_RISE else None
+    rise = campaigns.rise_of(env, campaign) if campaign.kind == PRICE_RISE else None
     until = campaigns.enrol_until(campaign)
     course = campaign.course
     return No(
@@ -165,7 +167,8 @@ def no_of(env: Env, campaign: Campaign, why: str) -> No:
 def issue_for_payment(env: Env, payment: PlanetPayment, *, planet: object) -> Voucher:
     """What a payment at a shared planet is worth here, to be spent once the planet's own refund time is over (V3)."""
     campaign = campaigns.of_planet(env, planet)
-    refundable_until = payment.starts_at + timedelta(hours=env.config.planet_refund_hours)
+    paid_at = min(payment.starts_at, payment.created_at)  # a renewal is paid before it starts
+    refundable_until = paid_at + timedelta(hours=env.config.planet_refund_hours)
     return issue(
         env, campaign=campaign, person_id=payment.person_id, cause=f"payment:{payment.id}", payment=payment,
         amount_fen=campaign.amount_fen or payment.paid_fen, starts_at=max(env.now, refundable_until),

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from models.people import Identity
 from models.vouchers import Voucher
 from services import campaigns, notices, voucher_reminders
 from tests.buy_kit import buys, passes, rows
@@ -115,6 +116,27 @@ async def test_a_week_before_its_end_he_is_reminded_once(site):
     await site.delivers()
     assert any(code in text and "2026年12月22日到期" in text for text in await told(site))
     assert await voucher_reminders.remind(site.ctx) == 0
+
+
+@gen
+async def test_two_processes_that_found_the_same_one_remind_of_it_once(site):
+    await has_code(site, ends=START + timedelta(days=5))
+    found = await site.ctx.read(voucher_reminders.ending)
+    assert [await site.ctx.transact(voucher_reminders.remind_some, ids=found) for _ in range(2)] == [1, 0]
+    assert len(await told(site)) == 1
+
+
+@SQLITE
+@gen
+async def test_a_person_with_two_accounts_has_one_voucher(site):
+    await campaign(site)
+    await learner(site)
+    await site.phone("anna2").follow()
+    person_id = await site.person_id()
+    other = Identity.uid == site.phone("anna2").openid
+    await site.ctx.transact(lambda _env: Identity.update(person=person_id).where(other).execute())
+    assert await one(site, "代金券") == await one(site, "代金券", name="anna2")
+    assert len(await rows(site, Voucher)) == 1
 
 
 async def told(site):
