@@ -27,6 +27,8 @@ LEFT_ALONE = {
     "services/purchases.py claim_code": "finds which of our own keys made a link, for who may see it anyway",
     "services/scans_at_pc.py entry_of": "finds which of our own keys made a code, for the browser that asked for it",
     "wxbot/commands.py check_command": "a command of that name",
+    "UNIQUE Campaign slug": CATALOGUE,
+    "UNIQUE CampaignCourse campaign course": CATALOGUE,
     "UNIQUE Course slug": CATALOGUE,
     "UNIQUE CoursePlanet course": CATALOGUE,
     "UNIQUE Guest planet name": CATALOGUE,

@@ -128,6 +128,18 @@ async def test_only_money_earns_no_gift_no_free_course_and_nothing_paid_with_a_v
 
 
 @gen
+async def test_what_is_given_back_or_looked_at_earns_nothing(by_hand):
+    site = by_hand
+    order = await paid(site)
+    await asks_back(site, order)
+    await campaign(site, starts=START - timedelta(days=1))
+    assert await claims(site) == ["not_paid"]
+    number = await paid_elsewhere(site, "bert")
+    await refunded_there(site, number)
+    assert await claims(site, "bert") == ["not_paid"] and await rows(site, Voucher) == []
+
+
+@gen
 async def test_a_campaign_of_one_course_asks_for_that_one(site):
     await campaign(site, course=OTHER_COURSE)
     await paid(site)
