@@ -10,7 +10,7 @@ from peewee import Value, fn
 
 from models import audit
 from models.access import ORDER, PURCHASE, Grant
-from models.catalogue import Planet, Price
+from models.catalogue import Planet, Price, price_at
 from models.errors import WrongInput
 from models.orders import BY_LECTURER, PAID, Order
 from models.purchases import Platform, Purchase
@@ -79,6 +79,14 @@ def enrol_until(campaign: Campaign) -> datetime | None:
     """Until when enrolling earns a voucher; None where it does not."""
     days = campaign.enrol_days or (ENROL_DAYS if campaign.kind == EARLY_ENROLMENT else None)
     return campaign.starts_at + timedelta(days=days) if days else None
+
+
+def earning_until(env: Env, campaign: Campaign, rise: Rise | None) -> datetime | None:
+    """Until when who enrols now still earns a voucher: at the raised price to its end, else in its first days."""
+    prices = [(row.from_at, row.amount_fen) for row in Price.select().where(Price.course == campaign.course_id)]
+    is_raised = rise is not None and (price_at(prices, env.now) or 0) >= rise.fen
+    until = campaign.ends_at if is_raised else enrol_until(campaign)
+    return until if until and env.now < until else None
 
 
 def earned_by(env: Env, campaign: Campaign, paid: Iterable[Paid]) -> Paid | None:

@@ -122,7 +122,10 @@ class PairingPart(Part):
 
 
 class CampaignPart(Part):
-    """A campaign: who earns a voucher, of how much, and what it pays for (V1)."""
+    """A campaign: who earns a voucher, of how much, and what it pays for (V1).
+
+    Without a `bearer` the platform bears it; what was paid at a planet, the lecturer who has that money (M1).
+    """
 
     slug: Slug
     kind: Literal["price_rise", "early_enrolment", "shared_planet", "manual", "reward"]
@@ -139,12 +142,13 @@ class CampaignPart(Part):
     except_courses: list[Slug] = []
     quota: Count | None = None
     budget_fen: Fen | None = None
-    bearer: Literal["platform", "lecturer"] = "platform"
+    bearer: Literal["platform", "lecturer"] | None = None
     word: Word | None = None
 
     @model_validator(mode="after")
     def check_whole(self) -> "CampaignPart":
         """What no single name can tell."""
+        self.bearer = self.bearer or ("lecturer" if self.kind == "shared_planet" else "platform")
         if self.ends <= self.starts:
             raise ValueError("ends must be after starts")
         if self.kind == "price_rise" and self.course is None:

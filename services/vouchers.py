@@ -155,12 +155,13 @@ def why_not(campaign: Campaign, paid: list[Paid]) -> str:
 def no_of(env: Env, campaign: Campaign, why: str) -> No:
     """A refusal with what would entitle him, where that is still possible."""
     rise = campaigns.rise_of(env, campaign) if campaign.kind == PRICE_RISE else None
-    until = campaigns.enrol_until(campaign)
+    is_open = why == NOT_PAID or campaign.course_id is None  # who has its one course cannot enrol in it again
+    until = campaigns.earning_until(env, campaign, rise) if is_open else None
     course = campaign.course
     return No(
         title=campaign.name, why=why, amount_fen=campaign.amount_fen,
         course_slug=course.slug if course else None, course_title=course.title if course else None,
-        rise_fen=rise.fen if rise else None, enrol_until=until if until and env.now < until else None,
+        rise_fen=rise.fen if rise else None, enrol_until=until,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from models.people import Identity
 from models.vouchers import Voucher
 from services import campaigns, notices, voucher_reminders
-from tests.buy_kit import buys, passes, rows
+from tests.buy_kit import buys, passes, reprice, rows
 from tests.chat_kit import one
 from tests.site import COURSE, OTHER_COURSE, START
 from tests.voucher_kit import begins, campaign, has_code, mine, rises
@@ -59,8 +59,22 @@ async def test_who_is_not_entitled_is_told_why_and_what_it_takes(site):
     before = await site.rows()
     said = await one(site, "代金券")
     assert "· 调价礼 ¥30：没有查到您付款报名「信息安全职场培训」的记录" in said
-    assert "2026年12月5日前付款报名「信息安全职场培训」即可领取" in said and "领取链接" in said
+    assert "2027年1月21日前付款报名「信息安全职场培训」即可领取" in said and "领取链接" in said
     assert await site.rows() == before
+
+
+@SQLITE
+@gen
+async def test_only_what_he_can_still_do_is_said_to_entitle_him(site):
+    await rises(site, fen=19900, before_days=10)
+    await campaign(site, slug="rise", kind="price_rise", course=COURSE, title="调价礼", enrol_days=14)
+    await site.phone().follow()
+    await reprice(site, COURSE, 16900)
+    assert "2026年12月5日前付款报名「信息安全职场培训」即可领取" in await one(site, "代金券"), "at the old price"
+    site.clock.forward(days=15)
+    assert "没有查到您付款报名「信息安全职场培训」的记录。" in await one(site, "代金券")
+    await buys(site)
+    assert "即可领取" not in await one(site, "代金券"), "he has the course, and cannot enrol again"
 
 
 @SQLITE

@@ -203,7 +203,7 @@ async def test_a_campaign_of_the_catalogue_sets_the_amount_for_its_planet(site):
     await campaign(site, slug="ours", kind="shared_planet", planet="infosec", amount_fen=5000, scope="caoz")
     await member(site)
     voucher = await the_one(site)
-    assert (voucher.amount_fen, voucher.campaign.slug) == (5000, "ours")
+    assert (voucher.amount_fen, voucher.campaign.slug, voucher.campaign.bearer) == (5000, "ours", "lecturer")
 
 
 @gen
