@@ -16,8 +16,8 @@ class Mismatch(Row):
 
     `removed`: the planet's owner took away what we gave, or a payment's membership. `unknown`: a membership in our
     name that we never gave. `below_floor`: a payment of too little (R6). `gone`: a payment that we know and the
-    planet's list does not. `left`: what we took back is still active there. `voucher_spent`: a payment that was
-    refunded after its voucher had been spent here (V3).
+    planet's list does not. `left`: what we took back is still active there. `voucher_spent`: a payment
+    there, or a purchase at a platform, that was refunded after its voucher had been spent here (V1, V3).
     """
 
     kind = CharField(max_length=16)

@@ -10,7 +10,7 @@ from peewee import Select, Value, fn
 
 from models import audit
 from models.access import ORDER, PURCHASE, Grant
-from models.catalogue import Planet, Price
+from models.catalogue import Planet, Price, price_at
 from models.errors import WrongInput
 from models.orders import BY_LECTURER, PAID, Order
 from models.prepared import Prepared, given
@@ -89,11 +89,12 @@ class Rise:
     fen: int
 
 
-def rise_of(env: Env, course_id: int) -> Rise | None:
-    """The latest rise of a course's price that has begun."""
-    prices = list(Price.select().where(Price.course == course_id, Price.from_at <= env.now).order_by(Price.from_at))
-    rises = [later for earlier, later in pairwise(prices) if later.amount_fen > earlier.amount_fen]
-    return Rise(rises[-1].from_at, rises[-1].amount_fen) if rises else None
+def rise_of(env: Env, campaign: Campaign) -> Rise | None:
+    """The rise that it is about: the latest before it starts, or else the first since; a later one changes nothing."""
+    prices = Price.select().where(Price.course == campaign.course_id, Price.from_at <= env.now).order_by(Price.from_at)
+    rises = [Rise(new.from_at, new.amount_fen) for old, new in pairwise(prices) if new.amount_fen > old.amount_fen]
+    before = [one for one in rises if one.from_at <= campaign.starts_at]
+    return next(iter(before[-1:] or rises), None)
 
 
 def enrol_until(campaign: Campaign) -> datetime | None:
@@ -102,9 +103,17 @@ def enrol_until(campaign: Campaign) -> datetime | None:
     return campaign.starts_at + timedelta(days=days) if days else None
 
 
+def earning_until(env: Env, campaign: Campaign, rise: Rise | None) -> datetime | None:
+    """Until when who enrols now still earns a voucher: at the raised price to its end, else in its first days."""
+    prices = [(row.from_at, row.amount_fen) for row in Price.select().where(Price.course == campaign.course_id)]
+    is_raised = rise is not None and (price_at(prices, env.now) or 0) >= rise.fen
+    until = campaign.ends_at if is_raised else enrol_until(campaign)
+    return until if until and env.now < until else None
+
+
 def earned_by(env: Env, campaign: Campaign, paid: Iterable[Paid]) -> Paid | None:
     """The purchase that earns this campaign's voucher; None when there is none."""
-    rise = rise_of(env, campaign.course_id) if campaign.kind == PRICE_RISE else None
+    rise = rise_of(env, campaign) if campaign.kind == PRICE_RISE else None
     return next((one for one in paid if earns(campaign, rise, one)), None)
 
 
@@ -141,8 +150,10 @@ def plain_one(env: Env, planet: Planet) -> Campaign:
 
 
 def check_limits(campaign: Campaign, values: dict[str, Any]) -> None:
-    """Raise where a new limit is below what was given already."""
+    """Raise where a new limit is below what was given already, or would cut what was paid at a planet (V3)."""
     quota, budget = values.get("quota"), values.get("budget_fen")
+    if campaign.kind == SHARED_PLANET and (quota, budget) != (None, None):
+        raise WrongInput(what=f"{campaign.slug} keeps what was paid whole: it has no quota and no budget_fen")
     if quota is not None and quota < campaign.issued:
         raise WrongInput(what=f"quota {quota} is below the {campaign.issued} that were issued")
     if budget is not None and budget < campaign.issued_fen:

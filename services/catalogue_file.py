@@ -1,4 +1,4 @@
-"""The catalogue file: its shape, and where in it a mistake stands."""
+"""The catalogue file: its shape."""
 
 import re
 from datetime import date
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -18,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from services.catalogue_yaml import BadCatalogue, Lines, as_yaml
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=128, strip_whitespace=True)]
@@ -26,10 +27,6 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=16)]
 Days = Annotated[int, Field(ge=1, le=3660, strict=True)]
 Count = Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
 MOST_BYTES = 65_535  # what MariaDB keeps of a text
-
-
-class BadCatalogue(Exception):
-    """The file cannot be loaded; its text is one line for each mistake, with the line number."""
 
 
 class Part(BaseModel):
@@ -125,7 +122,10 @@ class PairingPart(Part):
 
 
 class CampaignPart(Part):
-    """A campaign: who earns a voucher, of how much, and what it pays for (V1)."""
+    """A campaign: who earns a voucher, of how much, and what it pays for (V1).
+
+    Without a `bearer` the platform bears it; what was paid at a planet, the lecturer who has that money (M1).
+    """
 
     slug: Slug
     kind: Literal["price_rise", "early_enrolment", "shared_planet", "manual", "reward"]
@@ -142,12 +142,13 @@ class CampaignPart(Part):
     except_courses: list[Slug] = []
     quota: Count | None = None
     budget_fen: Fen | None = None
-    bearer: Literal["platform", "lecturer"] = "platform"
+    bearer: Literal["platform", "lecturer"] | None = None
     word: Word | None = None
 
     @model_validator(mode="after")
     def check_whole(self) -> "CampaignPart":
         """What no single name can tell."""
+        self.bearer = self.bearer or ("lecturer" if self.kind == "shared_planet" else "platform")
         if self.ends <= self.starts:
             raise ValueError("ends must be after starts")
         if self.kind == "price_rise" and self.course is None:
@@ -171,42 +172,7 @@ class CatalogueFile(Part):
     campaigns: list[CampaignPart] = []
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML; a name that stands twice in one place is a mistake."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names: list[Any] = []
-        for key, _ in node.value:
-            name = self.construct_object(key, deep=True)
-            if name in names:
-                raise yaml.constructor.ConstructorError(None, None, f"{name} stands twice", key.start_mark)
-            names.append(name)
-        return super().construct_mapping(node, deep=deep)
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep=deep)
-        except (ValueError, OverflowError) as wrong:  # 30 February
-            raise yaml.constructor.ConstructorError(None, None, str(wrong), node.start_mark) from None
-
-
-def as_yaml(text: str) -> tuple[Any, "Lines"]:
-    """The bare content and its line numbers; raises BadCatalogue for what is no YAML."""
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        return loader.construct_document(node) if node else {}, Lines(node)
-    except yaml.MarkedYAMLError as wrong:
-        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 1
-        raise BadCatalogue(f"line {line}: {wrong.problem}") from None
-    except yaml.reader.ReaderError as wrong:
-        line = text.count("\n", 0, wrong.position) + 1
-        raise BadCatalogue(f"line {line}: a character that is not allowed") from None
-    except RecursionError:
-        raise BadCatalogue("line 1: nested too deeply") from None
-
-
-def parse(text: str) -> tuple[CatalogueFile, "Lines"]:
+def parse(text: str) -> tuple[CatalogueFile, Lines]:
     """The file's content and its line numbers; raises BadCatalogue with every mistake found."""
     content, lines = as_yaml(text)
     try:
@@ -221,31 +187,6 @@ def parse(text: str) -> tuple[CatalogueFile, "Lines"]:
 def path(location: tuple[int | str, ...]) -> str:
     """A place in the file as a person would say it: `courses[2].title`."""
     return re.sub(r"\.(\d+)", r"[\1]", ".".join(str(step) for step in location)) or "the file"
-
-
-class Lines:
-    """Where in the file each part stands."""
-
-    def __init__(self, root: yaml.Node | None) -> None:
-        self.root = root
-
-    def of(self, location: tuple[int | str, ...]) -> int:
-        """The line number of a place, or of the nearest part around it."""
-        node, line = self.root, 1
-        for step in location:
-            found = self._step(node, step)
-            if found is None:
-                break
-            node, line = found[1], found[0].start_mark.line + 1
-        return line
-
-    @staticmethod
-    def _step(node: yaml.Node | None, step: int | str) -> tuple[yaml.Node, yaml.Node] | None:
-        if isinstance(node, yaml.MappingNode):
-            return next(((key, value) for key, value in node.value if key.value == str(step)), None)
-        if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            return node.value[step], node.value[step]
-        return None
 
 
 def read(file: Path) -> tuple[CatalogueFile, Lines]:

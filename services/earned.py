@@ -1,7 +1,8 @@
 """What a refund does to the vouchers that the purchase had earned (V1, V3)."""
 
+from peewee import Expression
+
 from models.access import Grant
-from models.payments import PlanetPayment
 from models.voucher_errors import EarnedVoucherHeld, EarnedVoucherWorth
 from models.vouchers import DEAD, HELD, OPEN, RESTING, USED, Redemption, Voucher
 from services.env import Env
@@ -48,21 +49,21 @@ def end_elsewhere(env: Env, grant: Grant, *, is_overridden: bool) -> None:
 
     Raises EarnedVoucherHeld, or EarnedVoucherWorth for what was spent of them, unless the platform insists.
     """
-    for voucher in Voucher.locked(Voucher.earned_by == grant):
-        if voucher.state == HELD and not is_overridden:
+    its = Voucher.earned_by == grant
+    if not is_overridden:
+        if any(one.state == HELD for one in Voucher.locked(its)):
             raise EarnedVoucherHeld
-        Voucher.update(killed_at=env.now).where(Voucher.id == voucher.id).execute()
-        voucher.move(DEAD, only_from=(OPEN,))
-    if (worth_fen := worth_spent(grant)) and not is_overridden:
-        raise EarnedVoucherWorth(worth=f"¥{worth_fen / 100:.2f}")
+        if worth_fen := worth_spent(grant):
+            raise EarnedVoucherWorth(worth=f"¥{worth_fen / 100:.2f}")
+    kill(env, its)
 
 
-def kill(env: Env, payment: PlanetPayment) -> None:
-    """The planet has given the money back: its vouchers end; an order bought with one is for a person to decide.
+def kill(env: Env, earned: Expression) -> None:
+    """The money was given back elsewhere: what it earned ends; an order bought with it is for a person to decide.
 
     One that an unpaid order holds dies with that, or is put before the operator when it is paid.
     """
-    for voucher in Voucher.locked(Voucher.payment == payment):
+    for voucher in Voucher.locked(earned):
         Voucher.update(killed_at=env.now).where(Voucher.id == voucher.id).execute()
-        if not voucher.move(DEAD, only_from=(OPEN,)) and voucher.state == USED:
+        if not voucher.move(DEAD, only_from=(OPEN, RESTING)) and voucher.state == USED:
             put_before_operator(env, voucher)

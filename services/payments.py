@@ -114,7 +114,7 @@ def end(env: Env, payment: PlanetPayment) -> None:
     if payment.grant_id:
         access.take_back(env, payment.grant, reason=PLANET_REFUND)
         lost = f"课程「{payment.grant.course.title}」"
-    earned.kill(env, payment)
+    earned.kill(env, Voucher.payment == payment)
     text = f"您在星球的付款已退款，它带来的{lost}也随之结束。别的来源给您的权益不受影响。"
     notices.tell(env, person_id=payment.person_id, text=text)
 

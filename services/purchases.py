@@ -144,7 +144,7 @@ def by_number(platform: str, order_no: str) -> Purchase:
 
 
 def refund(env: Env, *, platform: str, order_no: str, override: str) -> PurchaseAnswer:
-    """It was refunded at the platform: the right ends, and what hung on it. Again is the same.
+    """It was refunded at the platform: the right ends, and what hung on it or was earned by it. Again is the same.
 
     Raises Waived when its planet was entered, and what models/voucher_errors.py has for a voucher that it earned and
     that is spent or held, unless `override` gives a reason (recorded).

@@ -1,6 +1,5 @@
 """Spending a voucher: held by an unpaid order, used with it, free again with its close or its refund (V5)."""
 
-from models import audit
 from models.catalogue import CoursePlanet
 from models.mismatches import VOUCHER_SPENT
 from models.orders import Order
@@ -106,12 +105,11 @@ def give_back(env: Env, order: Order) -> None:
 
 
 def put_before_operator(env: Env, voucher: Voucher) -> None:
-    """What earned it was refunded after it was spent: a person decides about the order that was bought with it."""
-    payment = voucher.payment
-    if payment is None:  # the platform of the purchase insisted on its refund
-        audit.record(at=env.now, who="rule", action="spent after its refund", subject=f"voucher:{voucher.id}")
-        return
-    mismatches.note(
-        env, kind=VOUCHER_SPENT, provider=payment.provider, group_id=payment.group_id, key=payment.order_ref,
-        member_uid=payment.member_uid, payment=payment,
-    )  # fmt: skip
+    """What earned it was refunded elsewhere after it was spent: a person decides about the order bought with it."""
+    payment, grant = voucher.payment, voucher.earned_by
+    if payment:
+        its = {name: getattr(payment, name) for name in ("provider", "group_id", "member_uid")}
+        mismatches.note(env, kind=VOUCHER_SPENT, key=payment.order_ref, payment=payment, **its)
+    else:
+        its = {"provider": grant.source, "group_id": grant.course.slug, "member_uid": ""}
+        mismatches.note(env, kind=VOUCHER_SPENT, key=grant.source_ref, **its)

@@ -78,8 +78,9 @@ def put(
     is_whole = fen is None or fen == left_fen
     grant = suspend(env, order) if is_whole else None
     check_waiver(order, override)
+    worth_fen = earned.rest(grant)
     if fen is None:
-        left_fen = without_earned(left_fen, earned.rest(grant))
+        left_fen = without_earned(left_fen, worth_fen)
     if fen and not payment:
         raise NotRefundable  # nothing was paid for it
     if payment and not set_aside(payment, left_fen if fen is None else fen):

@@ -45,6 +45,8 @@ def issue(
 def issue_new(env: Env, campaign: Campaign, *, amount_fen: int, **values: object) -> Voucher:
     """The same where nobody has seen it yet; somebody else may be quicker, and has counted it then."""
     if not campaign.count(amount_fen):
+        if known := Voucher.get_or_none(campaign=campaign, cause=values["cause"]):
+            return known  # the last one was his, given while this call waited
         raise QuotaExhausted
     expires_at = campaign.end_of(issued_at=env.now)
     made = add(env, campaign=campaign.id, amount_fen=amount_fen, expires_at=expires_at, **values)
@@ -187,20 +189,22 @@ def why_not(campaign: Campaign, paid: list[Paid]) -> str:
 
 def no_of(env: Env, campaign: Campaign, why: str) -> No:
     """A refusal with what would entitle him, where that is still possible."""
-    rise = campaigns.rise_of(env, campaign.course_id) if campaign.kind == PRICE_RISE else None
-    until = campaigns.enrol_until(campaign)
+    rise = campaigns.rise_of(env, campaign) if campaign.kind == PRICE_RISE else None
+    is_open = why == NOT_PAID or campaign.course_id is None  # who has its one course cannot enrol in it again
+    until = campaigns.earning_until(env, campaign, rise) if is_open else None
     course = campaign.course
     return No(
         title=campaign.name, why=why, amount_fen=campaign.amount_fen,
         course_slug=course.slug if course else None, course_title=course.title if course else None,
-        rise_fen=rise.fen if rise else None, enrol_until=until if until and env.now < until else None,
+        rise_fen=rise.fen if rise else None, enrol_until=until,
     )  # fmt: skip
 
 
 def issue_for_payment(env: Env, payment: PlanetPayment, *, planet: object) -> Voucher:
     """What a payment at a shared planet is worth here, to be spent once the planet's own refund time is over (V3)."""
     campaign = campaigns.of_planet(env, planet)
-    refundable_until = payment.starts_at + timedelta(hours=env.config.planet_refund_hours)
+    paid_at = min(payment.starts_at, payment.created_at)  # a renewal is paid before it starts
+    refundable_until = paid_at + timedelta(hours=env.config.planet_refund_hours)
     return issue(
         env, campaign=campaign, person_id=payment.person_id, cause=f"payment:{payment.id}", payment=payment,
         amount_fen=campaign.amount_fen or payment.paid_fen, starts_at=max(env.now, refundable_until),

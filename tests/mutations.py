@@ -20,9 +20,10 @@ from tests.guards_of_orders import ORDERS
 from tests.guards_of_payments import PAYMENTS
 from tests.guards_of_rows import ROWS
 from tests.guards_of_scans import GUARDS as SCANS
+from tests.guards_of_vouchers import VOUCHERS
 
 ROOT = Path(__file__).parent.parent
-GUARDS = [*ROWS, *DOORS, *SCANS, *PAYMENTS, *ORDERS]
+GUARDS = [*ROWS, *DOORS, *SCANS, *PAYMENTS, *ORDERS, *VOUCHERS]
 LEFT_OUT = (".git", ".venv", "node_modules", "var", "build", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info")
 SHOWN = re.compile(r"^(?:FAILED|ERROR) tests/(.+?)(?: - .*)?$", re.MULTILINE)
 FAILED = 1  # pytest's own exit code when tests have failed, and nothing worse

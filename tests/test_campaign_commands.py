@@ -1,5 +1,7 @@
 """`wxbot campaign`: what each has given, its limits, and vouchers for a list of people."""
 
+from datetime import timedelta
+
 import pytest
 
 from models.audit import AuditEntry
@@ -7,6 +9,7 @@ from models.vouchers import Campaign, Voucher
 from services import notices
 from tests.buy_kit import rows
 from tests.reconcile_kit import types
+from tests.site import START
 from tests.voucher_kit import campaign, has_code, mine
 
 pytest_plugins = ["tests.commands"]
@@ -40,6 +43,8 @@ async def test_a_limit_is_set_and_one_below_what_was_given_is_refused(site, wxbo
     assert "below the 1" in await refused(site, wxbot_beside, "campaign", "set", "gift", "--quota", "0")
     assert "nothing to set" in await refused(site, wxbot_beside, "campaign", "set", "gift")
     assert await refused(site, wxbot_beside, "campaign", "set", "nowhere", "--quota", "1")
+    for word in ("", "  ", "长" * 17):
+        assert "1 to 16 letters" in await refused(site, wxbot_beside, "campaign", "set", "gift", "--word", word)
     (row,) = await rows(site, Campaign)
     assert row.quota == 1 and row.ends_at.isoformat() == "2026-11-30T16:00:00+00:00"
     assert [one.new for one in await rows(site, AuditEntry) if one.action == "campaign changed"]
@@ -71,5 +76,7 @@ async def test_a_list_is_given_whole_or_not_at_all(site, wxbot_beside, tmp_path)
     file.write_text("oPERSON_ONE\noPERSON_TWO\n", "utf-8")
     assert await refused(site, wxbot_beside, "campaign", "give", "gift", str(file))
     assert "no live campaign" in await refused(site, wxbot_beside, "campaign", "give", "other", str(file))
+    await campaign(site, slug="later", kind="manual", starts=START + timedelta(days=1))
+    assert "no live campaign" in await refused(site, wxbot_beside, "campaign", "give", "later", str(file))
     file.write_text("oPERSON_ONE\nnot an openid\n", "utf-8")
     assert "line 2" in await refused(site, wxbot_beside, "campaign", "give", "gift", str(file))

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from models.people import Identity
 from models.vouchers import Voucher
 from services import campaigns, notices, voucher_reminders
-from tests.buy_kit import buys, passes, rows
+from tests.buy_kit import buys, passes, reprice, rows
 from tests.chat_kit import one
 from tests.site import COURSE, OTHER_COURSE, START
 from tests.voucher_kit import begins, campaign, has_code, mine, rises
@@ -58,8 +59,22 @@ async def test_who_is_not_entitled_is_told_why_and_what_it_takes(site):
     before = await site.rows()
     said = await one(site, "代金券")
     assert "· 调价礼 ¥30：没有查到您付款报名「信息安全职场培训」的记录" in said
-    assert "2026年12月5日前付款报名「信息安全职场培训」即可领取" in said and "领取链接" in said
+    assert "2027年1月21日前付款报名「信息安全职场培训」即可领取" in said and "领取链接" in said
     assert await site.rows() == before
+
+
+@SQLITE
+@gen
+async def test_only_what_he_can_still_do_is_said_to_entitle_him(site):
+    await rises(site, fen=19900, before_days=10)
+    await campaign(site, slug="rise", kind="price_rise", course=COURSE, title="调价礼", enrol_days=14)
+    await site.phone().follow()
+    await reprice(site, COURSE, 16900)
+    assert "2026年12月5日前付款报名「信息安全职场培训」即可领取" in await one(site, "代金券"), "at the old price"
+    site.clock.forward(days=15)
+    assert "没有查到您付款报名「信息安全职场培训」的记录。" in await one(site, "代金券")
+    await buys(site)
+    assert "即可领取" not in await one(site, "代金券"), "he has the course, and cannot enrol again"
 
 
 @SQLITE
@@ -115,6 +130,27 @@ async def test_a_week_before_its_end_he_is_reminded_once(site):
     await site.delivers()
     assert any(code in text and "2026年12月22日到期" in text for text in await told(site))
     assert await voucher_reminders.remind(site.ctx) == 0
+
+
+@gen
+async def test_two_processes_that_found_the_same_one_remind_of_it_once(site):
+    await has_code(site, ends=START + timedelta(days=5))
+    found = await site.ctx.read(voucher_reminders.ending)
+    assert [await site.ctx.transact(voucher_reminders.remind_some, ids=found) for _ in range(2)] == [1, 0]
+    assert len(await told(site)) == 1
+
+
+@SQLITE
+@gen
+async def test_a_person_with_two_accounts_has_one_voucher(site):
+    await campaign(site)
+    await learner(site)
+    await site.phone("anna2").follow()
+    person_id = await site.person_id()
+    other = Identity.uid == site.phone("anna2").openid
+    await site.ctx.transact(lambda _env: Identity.update(person=person_id).where(other).execute())
+    assert await one(site, "代金券") == await one(site, "代金券", name="anna2")
+    assert len(await rows(site, Voucher)) == 1
 
 
 async def told(site):

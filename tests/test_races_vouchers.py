@@ -4,7 +4,7 @@ from functools import partial
 
 from models.orders import Order
 from models.vouchers import Campaign, Redemption, Voucher
-from services import earned, money_in, orders, vouchers
+from services import campaigns, earned, money_in, orders, vouchers
 from services.env import Env
 from tests.buy_kit import told
 from tests.race_kit import RACE, RACERS, Racer, counted, each_round, goes_wrong, overspends, race
@@ -32,6 +32,23 @@ def one_asks(env: Env, who: str) -> list[Racer]:
     """One person asks in the chat, on the page, and again."""
     campaign(env, who)
     return [partial(asks, person_id=learner(env, who))] * RACERS
+
+
+def is_not_told_of_an_end(env: Env, *, person_id: int) -> bool:
+    """Somebody asks for his voucher; whether he was given it without a word that there is none left."""
+    return vouchers.claim(env, person_id=person_id) == ()
+
+
+def one_asks_for_the_last(env: Env, who: str) -> list[Racer]:
+    """One person asks again and again, and there is one."""
+    campaign(env, who, quota=1)
+    return [partial(is_not_told_of_an_end, person_id=learner(env, who))] * RACERS
+
+
+def asked_while_lowered(env: Env, who: str) -> list[Racer]:
+    """An operator lowers the quota while people ask."""
+    *people, _ = sixteen_ask(env, who, quota=RACERS)
+    return [*people, partial(campaigns.change, slug=who, quota=QUOTA)]
 
 
 def one_code(env: Env, who: str) -> list[Racer]:
@@ -73,6 +90,17 @@ async def test_one_who_asks_sixteen_times_at_once_has_one_voucher(arena, rounds)
     times = rounds(3, soak=200)
     await each_round(arena, alone(one_asks), times, ok=RACERS)
     assert await counted(arena, Voucher) == times
+
+
+async def test_one_who_asks_for_the_last_one_sixteen_times_is_never_told_that_there_is_none(arena, rounds):
+    await each_round(arena, alone(one_asks_for_the_last), rounds(3, soak=200), ok=RACERS)
+
+
+async def test_a_limit_that_is_lowered_while_people_ask_holds_or_is_refused(arena, rounds):
+    for number in range(rounds(3, soak=200)):
+        came = await race(arena, await alone(asked_while_lowered)(arena, number))
+        assert came["ok"] + came["no"] + came["wrong_input"] == RACERS, came
+        assert await arena.broken() == []
 
 
 async def test_without_unique_one_person_gets_several(loose_arena, without):

@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from peewee import IntegrityError
 
 from models.catalogue import Course
 from models.order_errors import PriceChanged
+from models.orders import Order
 from models.voucher_errors import (
     VoucherExpired,
     VoucherHeld,
@@ -14,7 +16,7 @@ from models.voucher_errors import (
     VoucherUnknown,
     VoucherUsed,
 )
-from models.vouchers import Voucher
+from models.vouchers import Campaign, Redemption, Voucher
 from services import money_in, orders, refund_money, refunds
 from services.orders import close
 from tests.buy_kit import comes, entries, hears, journal, passes, pays, reprice, rows, states, told_refund
@@ -64,6 +66,7 @@ async def test_a_price_never_falls_below_nothing_and_such_an_order_needs_no_pay(
     order = await begins(site, voucher=code)
     assert (order.list_fen, order.price_fen, order.voucher_fen, order.state) == (9900, 0, 9900, "paid")
     assert await state_of(site, code) == "used" and (await states(site))["rights"] == ["lives"]
+    assert len(await rows(site, Voucher)) == 1, "what is left over of a gift is gone"
     assert await site.broken() == []
 
 
@@ -79,6 +82,79 @@ async def test_it_is_free_again_only_when_wechat_has_confirmed_the_close(site):
     assert await state_of(site, code) == "open" and await redemptions(site) == [(False, False, True)]
     assert (await begins(site, voucher=code, course=COURSE)).voucher_fen == 3000
     assert await site.broken() == []
+
+
+@gen
+async def test_at_another_checkout_one_that_is_held_is_shown_with_its_reason_and_not_offered(site):
+    code = await has_code(site)
+    await begins(site, voucher=code)
+    page = await site.signs_in("anna", f"/courses/{COURSE}/buy")
+    assert page.find("use-voucher") is None and "正用在另一笔没有付款的订单上" in page.text
+    assert page.find("to-pay").text == "¥199"
+
+
+@gen
+async def test_who_does_not_pay_may_take_it_off_again_and_the_price_is_the_old_one(site):
+    code = await has_code(site)
+    await site.signs_in("anna", f"/courses/{OTHER_COURSE}/buy")
+    await site.phone().submit("buy")
+    assert await site.phone().pay("cancel") == "get_brand_wcpay_request:cancel"
+    assert await state_of(site, code) == "held"
+    await site.phone().tap("cancel-order")
+    await site.delivers()
+    assert await state_of(site, code) == "open"
+    await site.phone().open(f"{site.base_url}/courses/{OTHER_COURSE}/buy")
+    page = await site.phone().submit("buy", voucher="")
+    assert page.find("to-pay").text == "¥99" and await state_of(site, code) == "open"
+
+
+@gen
+async def test_a_second_voucher_for_one_order_is_refused(site):
+    codes = [await has_code(site), await has_code(site, fen=1000)]
+    await site.signs_in("anna")
+    page = await tries(site, " ".join(codes))
+    assert page.status == 404
+    for code in codes:
+        await tries(site, code)
+    assert [await state_of(site, code) for code in codes] == ["held", "open"], "the live order goes on as it is"
+    (order,) = await rows(site, Order)
+    assert (order.price_fen, order.voucher_fen) == (6900, 3000) and len(await redemptions(site)) == 1
+
+
+@gen
+async def test_the_database_keeps_one_order_for_a_voucher_and_one_voucher_for_an_order(site):
+    code = await has_code(site)
+    order = await begins(site, voucher=code)
+    (voucher,) = await mine(site)
+    facts = {"voucher": voucher, "amount_fen": 1, "held_at": START}
+    other = await begins(site, "bert", voucher="")
+    before = await site.rows()
+    for values in ({"order": order}, {"order": other, "active_voucher": voucher.id}):
+        with pytest.raises(IntegrityError):
+            await site.ctx.transact(lambda _env, more=values: Redemption.create(**facts, **more))
+    assert await site.rows() == before
+
+
+@gen
+async def test_the_same_money_told_of_twice_uses_it_once(site):
+    code = await has_code(site)
+    payment = await opened(site, await begins(site, voucher=code))
+    for _ in range(3):
+        await comes(site, payment)
+    assert await state_of(site, code) == "used" and await redemptions(site) == [(True, True, False)]
+    assert (await states(site))["payments"] == ["paid"] and (await states(site))["refunds"] == []
+    assert await site.broken() == []
+
+
+@gen
+async def test_one_that_was_used_cannot_be_deleted(site):
+    code = await has_code(site, fen=9900)
+    await begins(site, voucher=code)
+    before = await site.rows()
+    for row in (Voucher, Campaign):
+        with pytest.raises(IntegrityError):
+            await site.ctx.transact(lambda _env, one=row: one.delete().execute())
+    assert await site.rows() == before
 
 
 @gen
@@ -153,6 +229,7 @@ async def test_an_order_that_a_voucher_paid_wholly_can_be_refunded_too(site):
     ("changes", "course", "error"),
     [
         ({"except_courses": [OTHER_COURSE]}, OTHER_COURSE, VoucherOutOfScope),
+        ({"course": OTHER_COURSE}, OTHER_COURSE, VoucherOutOfScope),  # for any other one (V2)
         ({"scope": [COURSE]}, OTHER_COURSE, VoucherOutOfScope),
         ({"scope": "linlan"}, COURSE, VoucherOutOfScope),
         ({"min_fen": 10_000}, OTHER_COURSE, VoucherMinimum),

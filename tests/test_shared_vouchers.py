@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from models.errors import AlreadyMember
+from models.errors import AlreadyMember, WrongInput
 from models.mismatches import Mismatch
 from models.payments import PlanetPayment
 from models.voucher_errors import VoucherNotYet, VoucherOutOfScope
 from models.vouchers import Campaign, Voucher
-from services import links, money_in, payments, refund_money, refunds
+from services import campaigns, links, money_in, payments, refund_money, refunds
 from services.orders import close
 from tests.arrival_kit import arrives, hears, notices, pays
 from tests.buy_kit import comes, journal, rows, told_refund
@@ -109,6 +109,27 @@ async def test_each_payment_has_its_own_and_only_one(site):
 
 
 @gen
+async def test_a_renewal_that_was_paid_a_year_ahead_can_be_spent_as_soon(site):
+    await member(site)
+    site.clock.forward(days=10)
+    site.box.planet.member_renews(site.phone().person, "g1")
+    await hears(site)
+    renewed = (await mine(site))[1]
+    assert renewed.starts_at == START + timedelta(days=10, hours=72)
+    assert renewed.expires_at > START + timedelta(days=10 + 365)
+
+
+@gen
+async def test_no_limit_cuts_what_was_paid(site):
+    await campaign(site, slug="ours", kind="shared_planet", planet="infosec", amount_fen=None, scope="caoz")
+    before = await site.rows()
+    for limit in ({"quota": 9}, {"budget_fen": 9_999_999}):
+        with pytest.raises(WrongInput):
+            await site.ctx.transact(campaigns.change, slug="ours", **limit)
+    assert await site.rows() == before
+
+
+@gen
 async def test_a_refund_at_the_planet_ends_it(site):
     order_ref = await member(site)
     voucher = await the_one(site)
@@ -182,7 +203,7 @@ async def test_a_campaign_of_the_catalogue_sets_the_amount_for_its_planet(site):
     await campaign(site, slug="ours", kind="shared_planet", planet="infosec", amount_fen=5000, scope="caoz")
     await member(site)
     voucher = await the_one(site)
-    assert (voucher.amount_fen, voucher.campaign.slug) == (5000, "ours")
+    assert (voucher.amount_fen, voucher.campaign.slug, voucher.campaign.bearer) == (5000, "ours", "lecturer")
 
 
 @gen
@@ -194,3 +215,22 @@ async def test_a_voucher_that_was_owed_before_there_were_any_is_issued(site):
     voucher = await the_one(site)
     (payment,) = await rows(site, PlanetPayment)
     assert voucher.payment_id == payment.id and await site.broken() == []
+
+
+@pytest.mark.parametrize("other", [{"scope": "linlan"}, {"scope": "caoz", "starts": START + timedelta(days=1)}])
+@gen
+async def test_a_campaign_of_another_lecturer_or_of_another_time_gives_nothing_for_a_planet(site, other):
+    await campaign(site, slug="other", kind="shared_planet", amount_fen=100, **other)
+    await member(site)
+    voucher = await the_one(site)
+    assert (voucher.amount_fen, voucher.campaign.slug) == (19900, "planet:infosec")
+
+
+@gen
+async def test_one_that_was_owed_and_refunded_meanwhile_is_not_issued(site):
+    order_ref = await member(site)
+    await site.ctx.transact(lambda _env: Voucher.delete().execute())
+    site.box.planet.refund(order_ref)
+    await hears(site)
+    await payments.serve_late(site.ctx)
+    assert await rows(site, Voucher) == []

@@ -6,13 +6,16 @@ from datetime import timedelta
 import pytest
 
 from models.errors import WrongInput
+from models.mismatches import Mismatch
+from models.order_errors import NotRefundable
 from models.orders import Order
 from models.purchases import Purchase
 from models.voucher_errors import EarnedVoucherHeld, EarnedVoucherWorth
 from models.vouchers import Campaign, Voucher, code_of, typed_code
 from services import campaigns, orders, purchases, refund_money, refunds, vouchers
 from services.catalogue_file import BadCatalogue
-from tests.buy_kit import buys, comes, opens, passes, rows, states, told_refund
+from services.purchase_body import PurchaseBody
+from tests.buy_kit import buys, closes, comes, opens, passes, reprice, rows, states, told_refund
 from tests.site import COURSE, OTHER_COURSE, START
 from tests.voucher_kit import begins, campaign, claims, has_code, mine, opened, rises, state_of, wallet
 
@@ -36,9 +39,10 @@ async def paid_elsewhere(site, name="anna", *, fen=19900, days_ago=0.0, course=C
     return number
 
 
-async def refund_of(site, order):
+async def refund_of(site, order, status="SUCCESS"):
     """WeChat tells that the latest refund of an order is done."""
-    news = await site.ctx.read(lambda _env: told_refund(order.refunds.order_by(-order.refunds.model.id).get()))
+    latest = order.refunds.order_by(-order.refunds.model.id)
+    news = await site.ctx.read(lambda _env: told_refund(latest.get(), status))
     await site.ctx.transact(refund_money.hear, told=news)
 
 
@@ -87,6 +91,17 @@ async def test_after_the_rise_means_at_the_raised_price(site, fen, days_ago, why
     assert len(await mine(site)) == (why is None)
 
 
+@pytest.mark.parametrize("starts_before_days", [5, 20])
+@gen
+async def test_a_later_rise_takes_nothing_from_who_paid_after_the_one_it_is_about(site, starts_before_days):
+    await rises(site, fen=19900, before_days=10)
+    await reprice(site, COURSE, 22900)
+    await campaign(site, **RISE, starts=START - timedelta(days=starts_before_days))
+    for name, fen in (("anna", 19900), ("bert", 16900)):
+        await paid_elsewhere(site, name, fen=fen, days_ago=3)
+    assert await claims(site) == [] and await claims(site, "bert") == ["before_rise"]
+
+
 @gen
 async def test_both_groups_of_the_announcement_fit_into_one_campaign(site):
     await rises(site, fen=19900, before_days=10)
@@ -104,10 +119,24 @@ async def test_only_money_earns_no_gift_no_free_course_and_nothing_paid_with_a_v
     order = await begins(site, voucher=code)
     await comes(site, await opened(site, order))
     await paid_elsewhere(site, "bert", fen=0)
+    await reprice(site, COURSE, 0)
+    await begins(site, "carl", voucher="", course=COURSE, seen_fen=0)
     await campaign(site)
-    assert await claims(site) == await claims(site, "bert") == ["not_paid"]
+    assert [await claims(site, name) for name in ("anna", "bert", "carl")] == [["not_paid"]] * 3
     assert await claims(site, "stranger") == ["not_paid"]
     assert len(await rows(site, Voucher)) == 1
+
+
+@gen
+async def test_what_is_given_back_or_looked_at_earns_nothing(by_hand):
+    site = by_hand
+    order = await paid(site)
+    await asks_back(site, order)
+    await campaign(site, starts=START - timedelta(days=1))
+    assert await claims(site) == ["not_paid"]
+    number = await paid_elsewhere(site, "bert")
+    await refunded_there(site, number)
+    assert await claims(site, "bert") == ["not_paid"] and await rows(site, Voucher) == []
 
 
 @gen
@@ -160,6 +189,8 @@ async def test_a_limit_below_what_was_given_is_refused_and_one_above_is_taken(si
         with pytest.raises(WrongInput):
             await site.ctx.transact(campaigns.change, slug="thanks", **limit)
     assert await site.rows() == before
+    with pytest.raises(WrongInput):
+        await site.ctx.transact(campaigns.change, slug="thanks", ends_at=START - timedelta(days=1))
     assert await site.ctx.transact(campaigns.change, slug="thanks", quota=2) == ["quota 5 → 2"]
     await paid(site, "carl")
     assert await claims(site, "carl") == ["exhausted"]
@@ -216,6 +247,74 @@ async def test_a_refund_of_what_earned_it_ends_an_unspent_one(site):
     assert await site.broken() == []
 
 
+@gen
+async def test_whatever_an_operator_gives_back_of_all_ends_an_unspent_one(site):
+    await campaign(site)
+    order = await paid(site)
+    await claims(site)
+    asked = {"no": order.no, "fen": 19900, "reason": "goodwill", "override": None}
+    await site.ctx.transact(refunds.open_by_operator, **asked)
+    await refund_of(site, order)
+    assert [one.state for one in await mine(site)] == ["dead"]
+
+
+@gen
+async def test_a_part_that_is_given_back_leaves_it(site):
+    await campaign(site)
+    order = await paid(site)
+    await claims(site)
+    await site.ctx.transact(refunds.open_by_operator, no=order.no, fen=100, reason="goodwill", override=None)
+    await refund_of(site, order)
+    assert [one.state for one in await mine(site)] == ["open"]
+
+
+async def refunded_there(site, number, override=""):
+    """The platform tells that it has given the money of a purchase back."""
+    return await site.ctx.transact(purchases.refund, platform="yiling", order_no=number, override=override)
+
+
+@gen
+async def test_a_refund_at_the_platform_ends_what_the_purchase_there_had_earned(site):
+    by_list = await has_code(site)
+    await campaign(site)
+    number = await paid_elsewhere(site)
+    await claims(site)
+    for _ in range(2):
+        await refunded_there(site, number)
+    assert [one.state for one in await mine(site)] == ["open", "dead"] and await state_of(site, by_list) == "open"
+    assert await claims(site) == [] and await site.broken() == []
+
+
+@gen
+async def test_a_refund_of_a_purchase_that_nobody_claimed_ends_no_voucher(site):
+    code, body = await has_code(site), {"course": COURSE, "phone": "13800000000", "paid_fen": 19900}
+    body = PurchaseBody(**body, paid_at=site.clock.now())
+    await site.ctx.transact(purchases.put, platform="yiling", order_no="N1", body=body)
+    await refunded_there(site, "N1")
+    assert await state_of(site, code) == "open"
+
+
+@pytest.mark.parametrize("then", ["spent", "held and paid", "held and closed"])
+@gen
+async def test_one_that_was_spent_before_a_refund_at_the_platform_is_for_a_person(site, then):
+    await campaign(site)
+    number = await paid_elsewhere(site)
+    await claims(site)
+    (voucher,) = await mine(site)
+    payment = await opened(site, await begins(site, voucher=voucher.code))
+    if then == "spent":
+        await comes(site, payment)
+    await refunded_there(site, number, "goodwill")
+    if then == "held and paid":
+        await comes(site, payment)
+    if then == "held and closed":
+        await closes(site, payment)
+    assert await state_of(site, voucher.code) == ("dead" if then == "held and closed" else "used")
+    found = [(one.kind, one.provider, one.group_id, one.key) for one in await rows(site, Mismatch)]
+    expected = [("voucher_spent", "purchase", COURSE, f"yiling:{number}")]
+    assert found == (expected if then != "held and closed" else []) and await site.broken() == []
+
+
 @pytest.fixture
 def by_hand(make_site):
     """A site where a person decides about every refund."""
@@ -249,6 +348,21 @@ async def test_a_spent_one_is_taken_off_the_refund_and_said_before(site):
     await refund_of(site, order)
     assert (await states(site))["orders"] == ["refunded", "paid"] and await state_of(site, voucher.code) == "used"
     assert await site.broken() == []
+
+
+@gen
+async def test_a_refund_that_failed_is_counted_anew_when_a_voucher_was_spent_since(site):
+    await campaign(site)
+    order = await paid(site)
+    await claims(site)
+    (voucher,) = await mine(site)
+    no = await asks_back(site, order)
+    await refund_of(site, order, "CLOSED")
+    await comes(site, await opened(site, await begins(site, voucher=voucher.code)))
+    before = await site.rows()
+    with pytest.raises(NotRefundable):
+        await site.ctx.transact(refunds.retry, no=no, reason="again")
+    assert await site.rows() == before
 
 
 @gen
@@ -322,21 +436,6 @@ async def test_an_order_with_a_voucher_that_is_over_frees_it_while_time_goes_on(
     await passes(site, minutes=31)
     assert await state_of(site, voucher.code) == "open"
     assert [one.state for one in await rows(site, Order)] == ["paid", "closed"]
-
-
-async def refunded_there(site, number, override=""):
-    """The platform tells that it has refunded its purchase."""
-    return await site.ctx.transact(purchases.refund, platform="yiling", order_no=number, override=override)
-
-
-@gen
-async def test_a_refund_at_the_platform_ends_an_unspent_one(site):
-    await campaign(site)
-    number = await paid_elsewhere(site)
-    await claims(site)
-    await refunded_there(site, number)
-    (voucher,) = await mine(site)
-    assert voucher.state == "dead" and await site.broken() == []
 
 
 @pytest.mark.parametrize("is_paid", [True, False])

@@ -11,6 +11,14 @@ from wxbot.purchases import Run
 from wxbot.selling import yuan
 
 MOST_FEN = 10_000_000_000
+MOST_WORD = 16
+
+
+def check_word(_click: click.Context, _option: click.Parameter, word: str | None) -> str | None:
+    """A word that a catalogue file could have, too."""
+    if word is not None and not 0 < len(word.strip()) <= MOST_WORD:
+        raise click.BadParameter(f"1 to {MOST_WORD} letters")
+    return word
 
 
 @click.group("campaign")
@@ -35,7 +43,7 @@ def campaign_list(run: Run) -> None:
 @click.option("--quota", type=click.IntRange(0, 100_000_000), help="how many vouchers it may give in all")
 @click.option("--budget-fen", type=click.IntRange(0, MOST_FEN), help="how many fen they may be worth in all")
 @click.option("--ends", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="2026-12-31T00:00:00+08:00")
-@click.option("--word", help="what people write to ask for it, beside 代金券")
+@click.option("--word", callback=check_word, help="what people write to ask for it, beside 代金券")
 @click.pass_obj
 def campaign_set(run: Run, slug: str, ends: datetime | None, **limits: Any) -> None:
     """Change a campaign's limits, end or word; a limit below what was given is refused."""

@@ -13,7 +13,7 @@ from services import vocabulary as topics
 from services.context import Context
 from services.env import Env
 from services.together import Together
-from wxbot import events, feedback, opting, unlinking, vouchers_chat, words
+from wxbot import events, feedback, fitting, opting, unlinking, vouchers_chat, words
 from wxbot.callback import Busy, Said
 from wxbot.events import Act
 from wxbot.listings import LISTS, Listings
@@ -185,8 +185,8 @@ class Conversation:
         """The answer to a message, with what waited for it in front; runs in the transaction of its effect."""
         said = self.say(env, openid, topic, text)
         held = notices.waiting_for(openid)
-        fitting = words.in_front([notice.text for notice in held], said)
-        fresh = [text for notice, text in zip(held, fitting, strict=False) if notices.show(env, notice)]
+        shown = fitting.in_front([notice.text for notice in held], said)
+        fresh = [text for notice, text in zip(held, shown, strict=False) if notices.show(env, notice)]
         return "\n\n".join([*fresh, said])
 
     def say(self, env: Env, openid: str, topic: str, text: str) -> str:
