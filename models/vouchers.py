@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, Self
 
@@ -81,6 +83,10 @@ class Campaign(Row):
         last = shanghai_day(issued_at) + timedelta(days=(self.valid_days or YEAR_DAYS) + 1)
         return datetime.combine(last, time(), SHANGHAI)
 
+    def scope(self) -> "Scope":
+        """What its vouchers pay for."""
+        return Scope(self, {row.course_id: row.is_excluded for row in self.courses})
+
     def count(self, amount_fen: int) -> bool:
         """Count one more voucher; False where quota or budget do not allow it."""
         return ONE_MORE.is_one(id=self.id, fen=amount_fen)
@@ -89,6 +95,23 @@ class Campaign(Row):
         """One that was counted came to nothing."""
         less = {"issued": Campaign.issued - 1, "issued_fen": Campaign.issued_fen - amount_fen}
         Campaign.update(**less).where(Campaign.id == self.id).execute()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The courses that a campaign's vouchers pay for; `listed` are those that it names: does it exclude them?"""
+
+    campaign: Campaign
+    listed: Mapping[int, bool]
+
+    def has(self, course: Course) -> bool:
+        """Whether a course is among them; the campaign's own never is."""
+        campaign, listed = self.campaign, self.listed
+        if listed.get(course.id) or course.id == campaign.course_id:
+            return False
+        if campaign.lecturer_id and campaign.lecturer_id != course.lecturer_id:
+            return False
+        return course.id in listed if False in listed.values() else True
 
 
 def one_more() -> Update:
@@ -160,7 +183,7 @@ class Voucher(Moving):
             raise VoucherExpired(expired_on=shanghai_words(self.last_day))
         if now < self.starts_at:
             raise VoucherNotYet(starts_on=shanghai_words(self.starts_at))
-        if not self.is_for(course):
+        if not self.campaign.scope().has(course):
             raise VoucherOutOfScope
         if price_fen < self.campaign.min_fen:
             raise VoucherMinimum(least=f"¥{self.campaign.min_fen / 100:.2f}")
@@ -169,16 +192,6 @@ class Voucher(Moving):
     def last_day(self) -> datetime:
         """A moment of the last day on which it can be spent."""
         return self.expires_at - timedelta(microseconds=1)
-
-    def is_for(self, course: Course) -> bool:
-        """Whether its campaign's scope has this course."""
-        campaign = self.campaign
-        listed = {row.course_id: row.is_excluded for row in campaign.courses}
-        if listed.get(course.id) or course.id == campaign.course_id:
-            return False
-        if campaign.lecturer_id and campaign.lecturer_id != course.lecturer_id:
-            return False
-        return course.id in listed if False in listed.values() else True
 
 
 class Redemption(Row):

@@ -9,7 +9,7 @@ from models.catalogue import Course, Price, price_at
 from models.errors import BusinessError
 from models.orders import Order
 from models.vouchers import DEAD, HELD, OPEN, RESTING, USED, Redemption, Voucher
-from services import vouchers
+from services import access, vouchers
 from services.env import Env
 
 MOST_COURSES = 6
@@ -71,7 +71,8 @@ def state_of(env: Env, voucher: Voucher) -> str:
 
 def wallet(env: Env, *, person_id: int) -> Wallet:
     """Everything he has or had."""
-    for_sale = courses_for_sale(env)
+    has = {holding.grant.course_id for holding in access.holdings(env, person_id=person_id)}
+    for_sale = [one for one in courses_for_sale(env) if one[0].id not in has]
     seen = vouchers.outlook(env, person_id=person_id)
     found = [view(env, row, for_sale) for row in seen.mine]
     found.sort(key=lambda one: ORDER_OF_STATES.index(one.state))
@@ -87,7 +88,8 @@ def courses_for_sale(env: Env) -> list[Offer]:
     prices: dict[int, list[tuple[datetime, int]]] = {}
     for row in Price.select().where(Price.from_at <= env.now):
         prices.setdefault(row.course_id, []).append((row.from_at, row.amount_fen))
-    priced = ((row, price_at(prices.get(row.id, []), env.now)) for row in Course.select().order_by(Course.id))
+    rows = Course.select(Course.id, Course.slug, Course.title, Course.lecturer).order_by(Course.id)
+    priced = ((row, price_at(prices.get(row.id, []), env.now)) for row in rows)
     return [(course, fen) for course, fen in priced if fen]
 
 
@@ -95,7 +97,8 @@ def view(env: Env, voucher: Voucher, for_sale: Sequence[Offer]) -> VoucherView:
     """One of them."""
     state, campaign, order = state_of(env, voucher), voucher.campaign, order_of(voucher)
     is_good = state in {OPEN, HELD, RESTING}
-    fitting = [one for one in for_sale if voucher.is_for(one[0]) and one[1] >= campaign.min_fen] if is_good else []
+    scope = campaign.scope() if is_good and for_sale else None
+    fitting = [one for one in for_sale if scope.has(one[0]) and one[1] >= campaign.min_fen] if scope else []
     buys = tuple(Buys(course.slug, course.title, fen) for course, fen in fitting[:MOST_COURSES])
     return VoucherView(
         code=voucher.code, title=campaign.name, amount_fen=voucher.amount_fen, state=state,

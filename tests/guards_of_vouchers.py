@@ -105,7 +105,7 @@ SPENT = [
           "test_shared_vouchers.py::test_it_shows_at_once_and_can_be_spent_after_the_planets_own_refund_time"),
     Guard(ROWS, "if now < self.starts_at:", "if now <= self.starts_at:",
           "test_shared_vouchers.py::test_it_shows_at_once_and_can_be_spent_after_the_planets_own_refund_time"),
-    Guard(ROWS, "if not self.is_for(course):", "if False:", SCOPE),
+    Guard(ROWS, "if not self.campaign.scope().has(course):", "if False:", SCOPE),
     Guard(ROWS, "if price_fen < self.campaign.min_fen:", "if False:", SCOPE),
     Guard(ROWS, "if listed.get(course.id) or ", "if ", SCOPE),
     Guard(ROWS, " or course.id == campaign.course_id:", ":", SCOPE),
