@@ -75,6 +75,7 @@ class Site:
         self.config = config.load(_env_file=None, **self.settings() | self.changes)
         self.ctx = build_context(self.config, clock=self.clock, monotonic=time.monotonic, new_code=self.new_code)
         file, lines = catalogue_file.read(CATALOGUE)
+        file.campaigns.clear()  # each test has those that it is about
         await self.ctx.transact(catalogue_load.load, file=file, lines=lines)
         self.key = await self.ctx.transact(purchases.add_platform, name="yiling")
         self.server = Server(self.ctx, with_worker=False)
