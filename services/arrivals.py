@@ -8,7 +8,7 @@ from models.catalogue import Planet
 from models.errors import NotAMember, PairingNotLive, PaymentServed
 from models.links import Link, LinkAttempt, RefundWaiver
 from models.payments import ACTIVE, COURSE, NOTHING, REFUNDED, VOUCHER, PlanetPayment
-from services import links, payments
+from services import links, payment_views, payments
 from services.departures import Departure, depart
 from services.env import Env
 
@@ -95,7 +95,7 @@ def put_waiver_in_effect(env: Env, attempt: LinkAttempt, link: Link) -> None:
 class Arrived:
     """What the way from the planet has given so far: `course`, `voucher`, `nothing`, or `none` before the first.
 
-    `worth_fen` are the vouchers that are owed to him.
+    `worth_fen` are the vouchers that he was given.
     """
 
     state: str
@@ -121,7 +121,7 @@ def arrived(env: Env, *, person_id: int, planet_slug: str) -> Arrived | None:
     return Arrived(
         state=state_of({row.gave for row in rows}, has_course=course is not None),
         course_slug=course.slug if course else "", course_title=course.title if course else "",
-        worth_fen=tuple(row.paid_fen for row in rows if row.gave == VOUCHER),
+        worth_fen=tuple(payment_views.worth_of(row) for row in rows if row.gave == VOUCHER),
         is_linked=link is not None, account=link.display_name if link else "",
     )  # fmt: skip
 

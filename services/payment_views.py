@@ -7,17 +7,18 @@ from peewee import Expression
 
 from models.catalogue import Planet
 from models.payments import REFUNDED, PlanetPayment
+from models.vouchers import Voucher
 from services.env import Env
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentView:
-    """One payment and what it gave: `course`, `voucher` (owed to him), `nothing`; `is_over` once it was refunded."""
+    """One payment and what it gave: `course`, `voucher` (worth so many fen), `nothing`; `is_over` once refunded."""
 
     planet_slug: str
     planet_title: str
     order_tail: str
-    paid_fen: int | None
+    worth_fen: int | None
     gave: str
     since: datetime
     is_over: bool
@@ -40,7 +41,13 @@ def shown(which: Expression) -> list[PaymentView]:
     return [
         PaymentView(
             planet_slug=row.planet.slug, planet_title=row.planet.title, order_tail=row.order_tail,
-            paid_fen=row.paid_fen, gave=row.gave, since=row.served_at, is_over=row.status == REFUNDED,
+            worth_fen=worth_of(row), gave=row.gave, since=row.served_at, is_over=row.status == REFUNDED,
         )
         for row in rows.order_by(PlanetPayment.id.desc())
     ]  # fmt: skip
+
+
+def worth_of(payment: PlanetPayment) -> int | None:
+    """What its voucher was given for; what was paid, until there is one."""
+    first = Voucher.get_or_none(Voucher.payment == payment, Voucher.left_of.is_null())
+    return first.amount_fen if first else payment.paid_fen

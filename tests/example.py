@@ -20,8 +20,10 @@ START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 @cache
 def example() -> tuple[catalogue_file.CatalogueFile, catalogue_file.Lines]:
-    """The file, which nothing changes."""
-    return catalogue_file.read(CATALOGUE)
+    """The file without its campaigns: each test has those that it is about."""
+    file, lines = catalogue_file.read(CATALOGUE)
+    file.campaigns.clear()
+    return file, lines
 
 
 def load_example(env: Env) -> None:

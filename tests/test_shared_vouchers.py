@@ -204,6 +204,8 @@ async def test_a_campaign_of_the_catalogue_sets_the_amount_for_its_planet(site):
     await member(site)
     voucher = await the_one(site)
     assert (voucher.amount_fen, voucher.campaign.slug, voucher.campaign.bearer) == (5000, "ours", "lecturer")
+    assert "¥50 代金券" in (await site.phone().open(f"{site.base_url}/me")).text
+    assert "¥50 的代金券" in (await site.phone().open(f"{site.base_url}/planets/infosec")).text
 
 
 @gen
