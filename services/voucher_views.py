@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.access import Grant
 from models.base import days_left
 from models.catalogue import Course, Price, price_at
 from models.errors import BusinessError
@@ -72,7 +73,7 @@ def state_of(env: Env, voucher: Voucher) -> str:
 
 def wallet(env: Env, *, person_id: int) -> Wallet:
     """Everything he has or had."""
-    for_sale = courses_for_sale(env)
+    for_sale = courses_for_sale(env, person_id=person_id)
     found = [view(env, row, for_sale) for row in of_person(person_id)]
     found.sort(key=lambda one: ORDER_OF_STATES.index(one.state))
     seen = vouchers.outlook(env, person_id=person_id)
@@ -81,20 +82,22 @@ def wallet(env: Env, *, person_id: int) -> Wallet:
 
 
 def of_person(person_id: int) -> list[Voucher]:
-    """His vouchers with their campaigns, the next to end first."""
+    """His latest vouchers with their campaigns, the next to end first."""
     rows = Voucher.select(Voucher, Campaign).join(Campaign).where(Voucher.person == person_id)
-    return list(rows.order_by(Voucher.expires_at, Voucher.id).limit(MOST_SHOWN))
+    return sorted(rows.order_by(Voucher.id.desc()).limit(MOST_SHOWN), key=lambda one: (one.expires_at, one.id))
 
 
 Offer = tuple[Course, int]
 
 
-def courses_for_sale(env: Env) -> list[Offer]:
-    """Every course that costs something now, with its price."""
+def courses_for_sale(env: Env, *, person_id: int) -> list[Offer]:
+    """Every course that costs something now and that he has not got, with its price."""
     prices: dict[int, list[tuple[datetime, int]]] = {}
     for row in Price.select().where(Price.from_at <= env.now):
         prices.setdefault(row.course_id, []).append((row.from_at, row.amount_fen))
-    priced = ((row, price_at(prices.get(row.id, []), env.now)) for row in Course.select().order_by(Course.id))
+    his = Grant.select(Grant.course).where(Grant.person == person_id, Grant.live(now=env.now))
+    others = Course.select().where(Course.id.not_in(his)).order_by(Course.id)
+    priced = ((row, price_at(prices.get(row.id, []), env.now)) for row in others)
     return [(course, fen) for course, fen in priced if fen]
 
 
@@ -150,7 +153,7 @@ def choices(env: Env, *, person_id: int, course: Course, price_fen: int) -> Choi
         try:
             voucher.check_pays_for(course, price_fen, now=env.now)
         except BusinessError as no:
-            others.append(f"{title} ¥{voucher.amount_fen / 100:.2f}：{no.message}")
+            others.append(f"{title} ¥{voucher.amount_fen / 100:g}：{no.message}")
         else:
             good.append(Choice(voucher.code, title, off_fen, price_fen - off_fen, voucher.last_day))
     good.sort(key=lambda one: (-one.off_fen, one.last_day))
