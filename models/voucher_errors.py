@@ -32,7 +32,7 @@ class VoucherExpired(BusinessError):
 
     code = "voucher_expired"
     status = 410
-    says = "这张代金券在 {expired_on} 过期了。"
+    says = "这张代金券在{expired_on}过期了。"
 
 
 class VoucherNotYet(BusinessError):
@@ -40,7 +40,7 @@ class VoucherNotYet(BusinessError):
 
     code = "voucher_not_yet"
     status = 409
-    says = "这张代金券从 {starts_on} 起可以使用。"
+    says = "这张代金券从{starts_on}起可以使用，在那之前下单不能减。"
 
 
 class VoucherOutOfScope(BusinessError):

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.access import Grant
 from models.base import days_left
 from models.catalogue import Course, Price, price_at
 from models.errors import BusinessError
 from models.orders import Order
 from models.vouchers import DEAD, HELD, OPEN, RESTING, USED, Redemption, Voucher
-from services import access, vouchers
+from services import vouchers
 from services.env import Env
 
 MOST_COURSES = 6
@@ -71,8 +72,7 @@ def state_of(env: Env, voucher: Voucher) -> str:
 
 def wallet(env: Env, *, person_id: int) -> Wallet:
     """Everything he has or had."""
-    has = {holding.grant.course_id for holding in access.holdings(env, person_id=person_id)}
-    for_sale = [one for one in courses_for_sale(env) if one[0].id not in has]
+    for_sale = courses_for_sale(env, person_id=person_id)
     seen = vouchers.outlook(env, person_id=person_id)
     found = [view(env, row, for_sale) for row in seen.mine]
     found.sort(key=lambda one: ORDER_OF_STATES.index(one.state))
@@ -83,13 +83,14 @@ def wallet(env: Env, *, person_id: int) -> Wallet:
 Offer = tuple[Course, int]
 
 
-def courses_for_sale(env: Env) -> list[Offer]:
-    """Every course that costs something now, with its price."""
+def courses_for_sale(env: Env, *, person_id: int) -> list[Offer]:
+    """Every course that costs something now and that he has not got, with its price."""
     prices: dict[int, list[tuple[datetime, int]]] = {}
     for row in Price.select().where(Price.from_at <= env.now):
         prices.setdefault(row.course_id, []).append((row.from_at, row.amount_fen))
-    rows = Course.select(Course.id, Course.slug, Course.title, Course.lecturer).order_by(Course.id)
-    priced = ((row, price_at(prices.get(row.id, []), env.now)) for row in rows)
+    his = Grant.select(Grant.course).where(Grant.person == person_id, Grant.live(now=env.now))
+    others = Course.select(Course.id, Course.slug, Course.title, Course.lecturer).where(Course.id.not_in(his))
+    priced = ((row, price_at(prices.get(row.id, []), env.now)) for row in others.order_by(Course.id))
     return [(course, fen) for course, fen in priced if fen]
 
 
@@ -146,7 +147,7 @@ def choices(env: Env, *, person_id: int, course: Course, price_fen: int) -> Choi
         try:
             voucher.check_pays_for(course, price_fen, now=env.now)
         except BusinessError as no:
-            others.append(f"{title} ¥{voucher.amount_fen / 100:.2f}：{no.message}")
+            others.append(f"{title} ¥{voucher.amount_fen / 100:g}：{no.message}")
         else:
             good.append(Choice(voucher.code, title, off_fen, price_fen - off_fen, voucher.last_day))
     good.sort(key=lambda one: (-one.off_fen, one.last_day))

@@ -112,7 +112,7 @@ SPENT = [
     Guard(ROWS, "campaign.lecturer_id and campaign.lecturer_id != course.lecturer_id", "False", SCOPE),
     Guard(ROWS, "return course.id in listed if False in listed.values() else True", "return True", SCOPE),
     Guard(ROWS, "cls.update(state=cls.state).where(*conditions).execute()", "cls.select()",
-          "test_races_vouchers.py::test_a_refund_beside_its_spending_ends_it_or_waits_for_it", RACED),
+          "test_races_vouchers.py::test_a_refund_beside_many_spendings_ends_all_or_waits_for_all", RACED),
     Guard(GIVING, "Voucher.get_or_none(code=typed_code(code), person=person_id)",
           "Voucher.get_or_none(code=typed_code(code))",
           "test_redemptions.py::test_anothers_and_an_unknown_code_get_the_same_answer"),

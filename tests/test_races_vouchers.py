@@ -66,6 +66,19 @@ def refund_and_spending(env: Env, who: str) -> list[Racer]:
     return [spend, lambda _env: earned.rest(voucher.earned_by)]
 
 
+def refund_and_many_spendings(env: Env, who: str) -> list[Racer]:
+    """One purchase has earned fifteen, which are all spent while it is refunded."""
+    person_id = learner(env, who)
+    for number in range(LOSERS):
+        campaign(env, f"{who}-{number}")
+        vouchers.claim(env, person_id=person_id)
+    mine = list(Voucher.select().where(Voucher.person == person_id))
+    asked = [
+        {"voucher": one, "course": course, "click": one.code} for one, course in zip(mine, courses(env), strict=False)
+    ]
+    return [lambda _env: earned.rest(mine[0].earned_by), *(partial(orders_with, **one) for one in asked)]
+
+
 async def over_quota(site, times: int) -> bool:
     """Whether more was given than may be."""
     return await counted(site, Voucher) > times * QUOTA
@@ -129,6 +142,13 @@ async def test_a_refund_beside_its_spending_ends_it_or_waits_for_it(arena, round
         racers = await alone(refund_and_spending)(arena, number)
         came = await race(arena, racers)
         assert came["ok"] == 1 and set(came) & {"voucher_used", "voucher_held", "earned_voucher_held"}, came
+    assert await arena.broken() == []
+
+
+async def test_a_refund_beside_many_spendings_ends_all_or_waits_for_all(arena, rounds):
+    for number in range(rounds(3, soak=200)):
+        came = await race(arena, await alone(refund_and_many_spendings)(arena, number))
+        assert came["ok"] == 1 or came == {"ok": LOSERS, "earned_voucher_held": 1}, came
     assert await arena.broken() == []
 
 

@@ -238,7 +238,7 @@ async def test_a_refund_of_what_earned_it_ends_an_unspent_one(site):
     await claims(site)
     (voucher,) = await mine(site)
     page = await site.signs_in("anna", f"/orders/{order.no}/refund")
-    assert f"代金券 {voucher.code} 会随之失效" in page.text
+    assert "会随之失效" in page.text and voucher.code in page.text
     await asks_back(site, order)
     assert await state_of(site, voucher.code) == "resting"
     await refund_of(site, order)
@@ -365,13 +365,16 @@ async def test_a_refund_that_failed_is_counted_anew_when_a_voucher_was_spent_sin
     assert await site.rows() == before
 
 
+@pytest.mark.parametrize("fen", [9900, 19900])
 @gen
-async def test_one_that_is_worth_all_of_it_leaves_nothing_to_refund(site):
-    await campaign(site, amount_fen=19900)
+async def test_one_that_is_worth_all_of_it_leaves_nothing_to_refund(site, fen):
+    await campaign(site, amount_fen=fen)
     order = await paid(site, course=OTHER_COURSE)
     await claims(site)
     (voucher,) = await mine(site)
-    await begins(site, voucher=voucher.code, course=COURSE)
+    other = await begins(site, voucher=voucher.code, course=COURSE)
+    if other.price_fen:
+        await comes(site, await opened(site, other))
     before = await site.rows()
     with pytest.raises(EarnedVoucherWorth):
         await asks_back(site, order)
