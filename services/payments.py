@@ -132,7 +132,9 @@ def worth(env: Env, payment: PlanetPayment, pairing: CoursePlanet) -> str:
     floor = pairing.planet.price_fen * env.config.planet_floor_percent
     if payment.paid_fen is None or payment.paid_fen * 100 < floor:
         return NOTHING
-    return COURSE if pairing.mode == SAME_PRICE else VOUCHER
+    if pairing.mode == SAME_PRICE:
+        return COURSE
+    return VOUCHER if payment.paid_fen else NOTHING  # a planet that costs nothing has taken nothing to be kept whole
 
 
 def serve(env: Env, *, link: Link, payments: Iterable[PlanetPayment]) -> None:

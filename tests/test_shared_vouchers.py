@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from models.catalogue import Planet
 from models.errors import AlreadyMember, WrongInput
 from models.mismatches import Mismatch
 from models.payments import PlanetPayment
@@ -236,3 +237,11 @@ async def test_one_that_was_owed_and_refunded_meanwhile_is_not_issued(site):
     await hears(site)
     await payments.serve_late(site.ctx)
     assert await rows(site, Voucher) == []
+
+
+@gen
+async def test_a_planet_that_costs_nothing_gives_no_voucher(site):
+    await site.ctx.transact(lambda _env: Planet.update(price_fen=0).execute())
+    await member(site, paid_fen=0)
+    assert await mine(site) == [] and [one.gave for one in await rows(site, PlanetPayment)] == ["nothing"]
+    assert await site.broken() == []
