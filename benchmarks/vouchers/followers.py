@@ -29,11 +29,11 @@ def furnish(config: Config, followers: int) -> None:
     now = datetime.now(UTC)
     env = Env(now=now, new_code=new_code, config=config)
     file, lines = catalogue_file.read(CATALOGUE)
+    file.campaigns.clear()
     with db.connection_context():
         with db.atomic():
             catalogue_load.load(env, file=file, lines=lines)
             purchases.add_platform(env, name="shop")
-            Campaign.delete().execute()
             span = {"starts_at": now - timedelta(days=1), "ends_at": now + timedelta(days=60)}
             Campaign.create(slug="flash", kind=EARLY_ENROLMENT, amount_fen=3000, quota=10_000_000, **span)
             for first in range(0, followers, CHUNK):
