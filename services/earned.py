@@ -9,9 +9,18 @@ from services.env import Env
 from services.redemptions import put_before_operator
 
 
+def of(grant: Grant | None) -> list[Voucher]:
+    """The vouchers that this right has earned."""
+    return list(Voucher.select().where(Voucher.earned_by == grant)) if grant else []
+
+
 def worth_spent(grant: Grant | None) -> int:
     """What was spent of the vouchers that this right has earned, in fen."""
-    mine = list(Voucher.select().where(Voucher.earned_by == grant)) if grant else []
+    return worth_of(of(grant))
+
+
+def worth_of(mine: list[Voucher]) -> int:
+    """What was spent of these."""
     used = [one.id for one in mine if one.state == USED]
     rows = Redemption.select().where(Redemption.active_voucher.in_(used)) if used else []
     return sum(row.amount_fen for row in rows)
@@ -40,7 +49,7 @@ def end(grant: Grant | None) -> None:
 
 def move_all(grant: Grant | None, before: str, state: str) -> None:
     """All that this right has earned and that are in one state."""
-    for voucher in Voucher.select().where(Voucher.earned_by == grant) if grant else []:
+    for voucher in of(grant):
         voucher.move(state, only_from=(before,))
 
 

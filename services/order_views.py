@@ -9,7 +9,7 @@ from models.catalogue import Course
 from models.orders import HELD, JSAPI, LATE_MONEY, NATIVE, PAID, REFUNDED, Order, PayDifference, Payment, Refund
 from models.vouchers import HELD as HELD_VOUCHER
 from models.vouchers import OPEN as OPEN_VOUCHER
-from models.vouchers import RESTING, Voucher
+from models.vouchers import RESTING
 from services import earned, orders, redemptions, refunds, voucher_views
 from services.env import Env
 
@@ -164,9 +164,9 @@ def code_of(order: Order) -> str:
 
 def earned_view(grant: Grant | None) -> EarnedView:
     """What a refund would do to the vouchers that this purchase has earned."""
-    mine = list(Voucher.select().where(Voucher.earned_by == grant)) if grant else []
+    mine = earned.of(grant)
     ending = tuple(one.code for one in mine if one.state in {OPEN_VOUCHER, RESTING})
-    return EarnedView(ending, earned.worth_spent(grant), any(one.state == HELD_VOUCHER for one in mine))
+    return EarnedView(ending, earned.worth_of(mine), any(one.state == HELD_VOUCHER for one in mine))
 
 
 def left_fen(order: Order) -> int:

@@ -80,9 +80,8 @@ def give_one(env: Env, campaign: Campaign, line: Line) -> bool:
     cause = f"list:{person.id}:{digest(line.reference)[:32]}"
     if Voucher.get_or_none(campaign=campaign, cause=cause):
         return False
-    voucher = vouchers.issue(
-        env, campaign=campaign, person_id=person.id, cause=cause, amount_fen=campaign.amount_fen
-    )  # fmt: skip
+    worth = {"amount_fen": campaign.amount_fen, "starts_at": env.now}
+    voucher = vouchers.issue_new(env, campaign, person=person.id, cause=cause, **worth)
     until = shanghai_words(voucher.last_day)
     fields = (campaign.name, letters.yuan(voucher.amount_fen), until)
     text = f"送您一张 ¥{voucher.amount_fen / 100:.2f} 代金券「{campaign.name}」：{voucher.code}，{until}前有效。"

@@ -29,7 +29,7 @@ NOT_PAID, BEFORE_RISE, TOO_EARLY, TOO_LATE, EXHAUSTED = "not_paid", "before_rise
 
 def issue(
     env: Env, *, campaign: Campaign, person_id: int, cause: str, amount_fen: int, starts_at: datetime | None = None,
-    earned_by: int | None = None, payment: PlanetPayment | None = None,
+    payment: PlanetPayment | None = None,
 ) -> Voucher:  # fmt: skip
     """The voucher of a cause: made once, the same ever after; raises QuotaExhausted, then nothing was given.
 
@@ -38,7 +38,7 @@ def issue(
     """
     if known := Voucher.get_or_none(campaign=campaign, cause=cause):
         return known
-    starts = {"starts_at": starts_at or env.now, "earned_by": earned_by, "payment": payment.id if payment else None}
+    starts = {"starts_at": starts_at or env.now, "payment": payment.id if payment else None}
     return issue_new(env, campaign, person=person_id, cause=cause, amount_fen=amount_fen, **starts)
 
 

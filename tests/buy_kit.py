@@ -1,7 +1,10 @@
 """For tests of buying: somebody who orders and pays, what WeChat Pay tells, and the rows that come of it."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any
+
+import pytest
 
 from clients.pay import RemoteRefund, Transaction
 from models.access import Grant
@@ -171,3 +174,12 @@ def told_refund(refund: Refund, status: str = "SUCCESS", **changes: Any) -> Remo
 def at(text: str) -> datetime:
     """A moment."""
     return datetime.fromisoformat(text)
+
+
+async def refused(site: Site, doing: Awaitable[Any], error: type[Exception]) -> Exception:
+    """It is refused, and nothing has changed; the "no"."""
+    before = await site.rows()
+    with pytest.raises(error) as no:
+        await doing
+    assert await site.rows() == before
+    return no.value

@@ -72,3 +72,11 @@ def metric(name: str, **labels: str) -> float | None:
 async def types(site: Site, wxbot_beside: Callable[..., Any], *args: str) -> Done:
     """What somebody types at the machine, at the time of the test."""
     return await wxbot_beside(*args, **site.settings(), clock_url=f"{site.box.console_url}/control/clock")
+
+
+async def refused(site: Site, wxbot_beside: Callable[..., Any], *args: str) -> str:
+    """The command ends with one clear line, and nothing has changed; that line."""
+    before = await site.rows()
+    done = await types(site, wxbot_beside, *args)
+    assert done.code in {1, 2} and "Traceback" not in done.err and await site.rows() == before
+    return done.err

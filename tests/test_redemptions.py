@@ -19,20 +19,11 @@ from models.voucher_errors import (
 from models.vouchers import Campaign, Redemption, Voucher
 from services import money_in, orders, refund_money, refunds
 from services.orders import close
-from tests.buy_kit import comes, entries, hears, journal, passes, pays, reprice, rows, states, told_refund
+from tests.buy_kit import comes, entries, hears, journal, passes, pays, refused, reprice, rows, states, told_refund
 from tests.site import COURSE, OTHER_COURSE, START
 from tests.voucher_kit import begins, has_code, mine, opened, redemptions, state_of, tries
 
 gen = pytest.mark.gen_test(timeout=60)
-
-
-async def refused(site, doing, error):
-    """It is refused, and nothing has changed."""
-    before = await site.rows()
-    with pytest.raises(error) as no:
-        await doing
-    assert await site.rows() == before
-    return no.value
 
 
 @gen

@@ -22,6 +22,7 @@ from tests.buy_kit import (
     opens,
     orders,
     passes,
+    refused,
     reprice,
     rows,
     states,
@@ -56,15 +57,6 @@ async def answers(site, status="SUCCESS", **changes):
 async def by_operator(site, no, fen=None, override=None):
     """The operator gives money back."""
     return await site.ctx.transact(refunds.open_by_operator, no=no, fen=fen, reason="goodwill", override=override)
-
-
-async def refused(site, doing, error):
-    """It is refused, and nothing has changed."""
-    before = await site.rows()
-    with pytest.raises(error) as no:
-        await doing
-    assert await site.rows() == before
-    return no.value
 
 
 @gen

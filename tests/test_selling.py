@@ -6,20 +6,12 @@ from models.audit import AuditEntry
 from models.orders import Order, PayDifference, Refund
 from services import pay_differences, refund_money, refunds
 from tests.buy_kit import buys, comes, differences, journal, opens, rows, states, told_refund
-from tests.reconcile_kit import types
+from tests.reconcile_kit import refused, types
 from tests.site import START
 
 pytest_plugins = ["tests.commands"]
 gen = pytest.mark.gen_test(timeout=60)
 SQLITE = pytest.mark.parametrize("database_kind", ["sqlite"])
-
-
-async def refused(site, wxbot_beside, *args):
-    """The command ends with one clear line, and nothing has changed; that line."""
-    before = await site.rows()
-    done = await types(site, wxbot_beside, *args)
-    assert done.code in {1, 2} and "Traceback" not in done.err and await site.rows() == before
-    return done.err
 
 
 @SQLITE
